@@ -18,8 +18,6 @@ export const launchesTable = defineTable('launches.csv', 'one launch of the serv
   residentAfterFraction: maybeNumber('fraction 0-1', 'Weight bytes in the page cache just after ready.'),
   compileCache: maybeText('empty (no file in the cache root before spawn), filled, or unknown. What the server made of it stands in its log.'),
   compileCacheFiles: maybeNumber('count', 'Files below the cache root before spawn.'),
-  readBytes: maybeNumber('bytes', 'Bytes the server tree fetched from block devices, spawn to ready (sum of read_bytes).'),
-  majorFaults: maybeNumber('count', 'Major page faults of the server tree, spawn to ready.'),
 });
 
 export const stopsTable = defineTable('stops.csv', 'one end of a server, written by its keeper', {
