@@ -74,7 +74,6 @@ export const requestsTable = defineTable('requests.csv', 'one request and what t
   serverQueueMs: maybeNumber('ms', 'metrics.queue_time_ms.'),
   serverGenerationMs: maybeNumber('ms', 'metrics.generation_time_ms.'),
   idleBeforeMs: maybeNumber('ms', 'Pause since the previous request of this launch ended.'),
-  jitLines: maybeNumber('count', 'JIT-monitor warnings the server logged while the request was in flight.'),
   outputPreview: maybeText('First 80 characters of the output. Random weights: noise.'),
 });
 

@@ -1,0 +1,67 @@
+/** Config cell and environment variables -> what was given for each field, and by whom. Values are not judged here. */
+import type { ConfigProblem } from './errors.js';
+import { nearestName } from './nearest.js';
+import { settingFields, settings, type ConfigField, type ConfigInput } from './settings.js';
+
+/** A value as given, and where. */
+export interface Given {
+  readonly value: unknown;
+  readonly source: 'cell' | 'environment' | 'default';
+  /** The environment variable, or "the config cell". */
+  readonly origin: string;
+}
+
+const prefix = 'DAY007_';
+
+/** Every given value; the cell wins over the environment. An empty variable counts as not set. Unknown names are problems. */
+export function collectGiven(cell: ConfigInput, env: Readonly<Record<string, string | undefined>>): { given: Map<ConfigField, Given>; problems: ConfigProblem[] } {
+  const problems = [...findUnknownFields(cell), ...findUnknownVariables(env)];
+  const given = new Map<ConfigField, Given>();
+  for (const field of settingFields) {
+    const fromEnv = settings[field].env.flatMap((name) => readVariable(name, env));
+    problems.push(...findDisagreement(field, fromEnv));
+    const [first] = fromEnv;
+    if (cell[field] !== undefined) given.set(field, { value: cell[field], source: 'cell', origin: 'the config cell' });
+    else if (first) given.set(field, first);
+  }
+  return { given, problems };
+}
+
+/** A given value as an error message shows it. */
+export function readGiven(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}
+
+function readVariable(name: string, env: Readonly<Record<string, string | undefined>>): Given[] {
+  const value = env[name];
+  return value === undefined || value.trim() === '' ? [] : [{ value, source: 'environment', origin: name }];
+}
+
+function findDisagreement(field: ConfigField, given: readonly Given[]): ConfigProblem[] {
+  const [first, ...others] = given;
+  return others
+    .filter((other) => other.value !== first?.value)
+    .map((other) => ({ field, given: readGiven(other.value), allowed: `one value: ${first?.origin ?? ''} gives ${readGiven(first?.value)}`, origin: other.origin }));
+}
+
+function findUnknownFields(cell: ConfigInput): ConfigProblem[] {
+  return Object.keys(cell)
+    .filter((name) => !(settingFields as readonly string[]).includes(name))
+    .map((name) => unknownName(name, readGiven((cell as Record<string, unknown>)[name]), 'the config cell', nearestName(name, settingFields)));
+}
+
+function findUnknownVariables(env: Readonly<Record<string, string | undefined>>): ConfigProblem[] {
+  const known = settingFields.flatMap((field) => settings[field].env);
+  const endings = known.map((name) => name.slice(prefix.length));
+  return Object.keys(env)
+    .filter((name) => name.startsWith(prefix) && !known.includes(name))
+    .sort()
+    .map((name) => {
+      const nearest = nearestName(name.slice(prefix.length), endings);
+      return unknownName(name, readGiven(env[name]), 'the environment', nearest === undefined ? undefined : prefix + nearest);
+    });
+}
+
+function unknownName(field: string, given: string, origin: string, nearest: string | undefined): ConfigProblem {
+  return { field, given, origin, allowed: nearest === undefined ? 'no such name: leave it out' : `no such name: did you mean ${nearest}?` };
+}

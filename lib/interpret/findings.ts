@@ -1,0 +1,222 @@
+/**
+ * What a run showed: data, not prose. Computed from a run folder alone; tables, charts, the report and
+ * findings.json are all drawn from it.
+ */
+import type { EngineKind } from '../archive/record.js';
+import type { StartupTimeline, Term } from '../launch/timeline.js';
+
+/** An interval for a median from order statistics. `level` is the exact coverage it reaches, a fraction 0-1. */
+export interface MedianInterval {
+  readonly lower: number;
+  readonly upper: number;
+  readonly level: number;
+}
+
+/** A sample in brief; the unit is that of the field that holds it. `interval` is absent where n is too small for any. */
+export interface Summary {
+  readonly n: number;
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+  /** Median absolute deviation from the median. */
+  readonly mad: number;
+  /** (max - min) / median, the seed's spread; a fraction. */
+  readonly spread: number;
+  readonly interval?: MedianInterval | undefined;
+}
+
+/** In which state a launch found the machine, with what proves each word. "as found" where nothing does. */
+export interface LaunchState {
+  readonly pages: string;
+  readonly compileCache: string;
+  readonly process: string;
+  readonly prefixCache: string;
+  readonly proof: readonly string[];
+}
+
+export interface LaunchFinding {
+  readonly launch: number;
+  readonly outcome: string;
+  readonly state: LaunchState;
+  readonly readyMs?: number | undefined;
+  readonly timeline?: StartupTimeline | undefined;
+  /** Covered fraction of launch -> ready, 0-1. */
+  readonly coveredFraction?: number | undefined;
+  /** Length of the union of the phases of each term; overlaps between terms stay in both. */
+  readonly termMs: readonly { readonly term: Term; readonly ms: number }[];
+  readonly readBytes?: number | undefined;
+  readonly majorFaults?: number | undefined;
+  /** What ran during the longest gaps, from processes.csv: "EngineCore 1.9 CPU s". Same order as timeline.gaps, three at most. */
+  readonly gapActivity: readonly string[];
+  readonly stoppedHow?: string | undefined;
+  readonly stopMs?: number | undefined;
+  readonly leftoverProcesses?: number | undefined;
+}
+
+/** Which request count as what. All times of one request, computed from its stamps; units in the names. */
+export interface RequestTiming {
+  readonly requestId: string;
+  readonly launch: number;
+  readonly name: string;
+  readonly index: number;
+  readonly streamed: boolean;
+  /** The seed's wall_s, in seconds: from the call to the whole answer, connection included. */
+  readonly wallS?: number | undefined;
+  /** Headline: from sending to the first event with generated text. */
+  readonly ttftMs?: number | undefined;
+  readonly connectMs?: number | undefined;
+  readonly e2eMs?: number | undefined;
+  readonly tpotMs?: number | undefined;
+  readonly medianItlMs?: number | undefined;
+  readonly maxItlMs?: number | undefined;
+  readonly promptTokens?: number | undefined;
+  readonly completionTokens?: number | undefined;
+  readonly totalTokens?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+  readonly serverFirstTokenMs?: number | undefined;
+  readonly serverQueueMs?: number | undefined;
+  readonly jitLines?: number | undefined;
+  readonly idleBeforeMs?: number | undefined;
+  readonly outcome: string;
+}
+
+/** One cell of a ledger: a value with its source, or the reason there is none. */
+export type LedgerCell =
+  | { readonly kind: 'value'; readonly ms: number; readonly source: string; readonly note?: string | undefined }
+  | { readonly kind: 'not-separable'; readonly note: string }
+  | { readonly kind: 'not-observable'; readonly note: string }
+  | { readonly kind: 'none'; readonly note: string };
+
+/** A row of "the equation": the seed's six terms, G and the remainder, in both windows. */
+export interface SixTermRow {
+  readonly term: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | 'G' | 'remainder';
+  readonly name: string;
+  readonly launchToReady: LedgerCell;
+  readonly request1: LedgerCell;
+}
+
+/** Request 1 against the warm median of the same launch and workload, part by part. */
+export interface ExcessLedger {
+  readonly requestId: string;
+  readonly launch: number;
+  readonly coldMs: number;
+  readonly warmMedianMs: number;
+  readonly excessMs: number;
+  /** Parts and a remainder that add up to excessMs. Negative parts stay negative. */
+  readonly parts: readonly { readonly name: string; readonly term: string; readonly ms: number; readonly source: string }[];
+  readonly remainderMs: number;
+}
+
+export type SignalOutcome = 'holds' | 'does not hold' | 'not observable';
+export type Window = 'launch -> ready' | 'request 1';
+export type Cause = 'A' | 'B' | 'C' | 'D';
+
+export interface SignalFinding {
+  readonly cause: Cause;
+  readonly window: Window;
+  readonly signal: string;
+  readonly reading: string;
+  readonly threshold: string;
+  readonly outcome: SignalOutcome;
+}
+
+export interface Verdict {
+  readonly cause: Cause;
+  readonly window: Window;
+  readonly verdict: 'holds' | 'does not hold' | 'cannot tell';
+  readonly because: string;
+}
+
+export interface Dominant {
+  readonly window: Window;
+  /** Absent: nothing dominates, or it cannot be told; `because` says which. */
+  readonly term?: string | undefined;
+  readonly name?: string | undefined;
+  readonly ms?: number | undefined;
+  /** Share of the window, 0-1. */
+  readonly share?: number | undefined;
+  readonly because: string;
+}
+
+export interface KnobFinding {
+  readonly rule: string;
+  readonly fired: boolean | undefined;
+  readonly reading: string;
+  readonly threshold: string;
+  readonly knob: string;
+  readonly expectedEffect: string;
+  readonly howToCheck: string;
+}
+
+export interface BandFinding {
+  readonly quantity: string;
+  readonly unit: string;
+  readonly n?: number | undefined;
+  readonly low?: number | undefined;
+  readonly median?: number | undefined;
+  readonly high?: number | undefined;
+  readonly distinctPerS?: number | undefined;
+  /** Why there is no band. */
+  readonly absentBecause?: string | undefined;
+}
+
+export interface InterferenceFinding {
+  readonly kind: string;
+  readonly outcome: 'seen' | 'not seen' | 'not observable';
+  readonly evidence: string;
+}
+
+/** The probe's own error, from the known-truth stream before the first launch. Milliseconds. */
+export interface StopwatchFinding {
+  readonly n: number;
+  readonly medianErrorMs: number;
+  /** Absent below 100 requests: the maximum stands for it. */
+  readonly p99ErrorMs?: number | undefined;
+  readonly maxErrorMs: number;
+  readonly mode: string;
+}
+
+/** How two sets of runs of the same request compare: paired by launch order or as two samples. */
+export interface Findings {
+  readonly format: 1;
+  readonly runId: string;
+  readonly engineKind: EngineKind;
+  readonly launches: readonly LaunchFinding[];
+  readonly timings: readonly RequestTiming[];
+  readonly stopwatch?: StopwatchFinding | undefined;
+  /** Streamed warm requests with the seed's payload: TTFT in ms. */
+  readonly warmTtftMs?: Summary | undefined;
+  /** All warm requests with the seed's payload: wall_s in seconds. */
+  readonly warmWallS?: Summary | undefined;
+  /** The first five warm requests (the seed's table). */
+  readonly firstFiveWallS?: Summary | undefined;
+  readonly warmTpotMs?: Summary | undefined;
+  readonly warmUniqueTtftMs?: Summary | undefined;
+  readonly warmCachedTtftMs?: Summary | undefined;
+  /** cold_1 / warm median: by TTFT where cold_1 was streamed, by wall_s for every launch. */
+  readonly penalties: readonly {
+    readonly launch: number;
+    readonly by: 'TTFT' | 'wall_s';
+    readonly cold: number;
+    readonly warmMedian: number;
+    readonly factor: number;
+    /** The factor's range when the warm median moves over its interval. */
+    readonly lower?: number | undefined;
+    readonly upper?: number | undefined;
+  }[];
+  readonly sixTerms: readonly SixTermRow[];
+  readonly excess: readonly ExcessLedger[];
+  readonly signals: readonly SignalFinding[];
+  readonly verdicts: readonly Verdict[];
+  readonly dominantLaunch: Dominant;
+  readonly dominantRequest: Dominant;
+  readonly bands: readonly BandFinding[];
+  readonly interference: readonly InterferenceFinding[];
+  readonly knobs: readonly KnobFinding[];
+  /** The SLO anchor by its stated rule; absent when there are too few warm requests for the rule. */
+  readonly sloAnchor?: { readonly ttftMs: number; readonly rule: string } | undefined;
+  /** Flags of the warm sample: drift, bimodality, outliers, each with threshold and reading. */
+  readonly flags: readonly { readonly flag: string; readonly raised: boolean; readonly reading: string; readonly threshold: string }[];
+  /** The template's four questions, each answered in one to three computed sentences. */
+  readonly answers: readonly { readonly question: string; readonly lines: readonly string[] }[];
+}

@@ -1,0 +1,89 @@
+/**
+ * The prober: a program that does nothing but send requests, stamp what comes back, and write it down. It is a
+ * process of its own because a notebook kernel's event loop is blocked by typing in the notebook, and because a
+ * killed kernel must not lose what was measured.
+ *
+ * Run as `node --import tsx lib/probe/prober.ts`; see protocol.ts for what goes over its pipes.
+ */
+import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
+import { appendRows } from '../archive/folder.js';
+import { tables } from '../archive/tables.js';
+import { createClock, type Clock } from '../clock.js';
+import { calibrate } from './calibrate.js';
+import { exchange } from './exchange.js';
+import type { ProberJob, ProberReply, ProberRequest } from './protocol.js';
+import { traceOf, type Trace } from './trace.js';
+
+/** A sleeping core answers late. Where this many cores exist, one may be kept busy while a request is in flight. */
+const coresToStayAwake = 4;
+const stayAwake = availableParallelism() >= coresToStayAwake;
+const mode = stayAwake ? 'event loop kept awake while a request is in flight' : 'event loop asleep between events (too few cores to keep one awake)';
+
+process.on('SIGINT', () => undefined);
+process.stdout.on('error', () => undefined);
+
+const input = createInterface({ input: process.stdin });
+input.once('line', (line) => serve(JSON.parse(line) as ProberJob));
+
+function serve(job: ProberJob): void {
+  const clock = createClock(BigInt(job.clockOriginNs));
+  const endOfLaunch = new Map<number, number>();
+  let running: AbortController | undefined;
+  let queue: Promise<void> = Promise.resolve();
+  const answer = (reply: ProberReply) => process.stdout.write(`${JSON.stringify(reply)}\n`);
+
+  const work = async (request: Exclude<ProberRequest, { ask: 'abort' }>) => {
+    try {
+      if (request.ask === 'calibrate') {
+        const rows = await awake(() => calibrate(request.warmups, request.measured, clock, job.projectRoot));
+        if (job.runDir !== undefined) appendRows(job.runDir, tables.calibration, rows);
+        answer({ id: request.id, calibration: rows, mode });
+        return;
+      }
+      running = new AbortController();
+      const trace = await probe(request, running.signal, clock, endOfLaunch);
+      if (job.runDir !== undefined) {
+        appendRows(job.runDir, tables.requests, [trace.request]);
+        appendRows(job.runDir, tables.chunks, trace.chunks);
+      }
+      answer({ id: request.id, trace });
+    } catch (error) {
+      answer({ id: request.id, failed: (error as Error).message });
+    }
+  };
+
+  input.on('line', (line) => {
+    const request = JSON.parse(line) as ProberRequest;
+    if (request.ask === 'abort') running?.abort();
+    else queue = queue.then(() => work(request));
+  });
+  input.on('close', () => {
+    // The kernel is gone: end the request in flight, and let what was seen of it be written.
+    running?.abort();
+    void queue.then(() => process.exit(0));
+  });
+}
+
+async function probe(request: Extract<ProberRequest, { ask: 'probe' }>, signal: AbortSignal, clock: Clock, endOfLaunch: Map<number, number>): Promise<Trace> {
+  const { label, plan } = request;
+  const previousEnd = endOfLaunch.get(label.launch);
+  const idleBeforeMs = previousEnd === undefined ? undefined : clock.nowMs() - previousEnd;
+  const seen = await awake(() => exchange(plan, clock, signal));
+  endOfLaunch.set(label.launch, clock.nowMs());
+  return traceOf({ ...label, idleBeforeMs }, seen);
+}
+
+/** Run `work` with the event loop spinning, where a core can be spared for it. */
+async function awake<T>(work: () => Promise<T>): Promise<T> {
+  let spinning = stayAwake;
+  const spin = () => {
+    if (spinning) setImmediate(spin);
+  };
+  spin();
+  try {
+    return await work();
+  } finally {
+    spinning = false;
+  }
+}

@@ -1,0 +1,21 @@
+/** What the notebook kernel and the prober say to each other: JSON lines over the prober's pipes. */
+import type { CalibrationRow } from '../archive/tables.js';
+import type { ExchangePlan } from './exchange.js';
+import type { RequestLabel, Trace } from './trace.js';
+
+/** The prober's circumstances: the first line on its standard input. `runDir` absent: nothing is written. */
+export interface ProberJob {
+  readonly runDir?: string | undefined;
+  readonly clockOriginNs: string;
+  readonly projectRoot: string;
+}
+
+export type ProberRequest =
+  | { readonly ask: 'calibrate'; readonly id: number; readonly warmups: number; readonly measured: number }
+  | { readonly ask: 'probe'; readonly id: number; readonly label: RequestLabel; readonly plan: ExchangePlan }
+  | { readonly ask: 'abort' };
+
+export type ProberReply =
+  | { readonly id: number; readonly calibration: readonly CalibrationRow[]; readonly mode: string }
+  | { readonly id: number; readonly trace: Trace }
+  | { readonly id: number; readonly failed: string };
