@@ -1,4 +1,3 @@
-/* eslint-disable no-var */
 // Every `npm run ...` of this project enters here. Written so that even a Node far too old can parse it and answer
 // with one sentence; the real work is in the .mjs file of the same name.
 'use strict';

@@ -1,6 +1,6 @@
 // Makes a fresh clone ready: node modules and a project-local .venv, both exactly as pinned, nothing global.
 // When both are as they should be, it says nothing and takes milliseconds.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { install } from './parts/install.mjs';
 import { root, venv } from './parts/place.mjs';
@@ -13,12 +13,19 @@ export async function main() {
   const python = isInstalled(venv, requirements) ? undefined : findPython(PYTHON);
   await setUpNodeModules();
   if (python) await installRequirements(venv, requirements, python);
+  declareScripts();
   return 0;
 }
 
 async function setUpNodeModules() {
   if (hasLockedModules()) return;
   await install('npm ci', 'npm', ['ci', '--no-audit', '--no-fund'], { place: join(root, 'node_modules') });
+}
+
+/** JupyterLab brings JavaScript programs in CommonJS; below our package.json Node would take them for ES modules. */
+function declareScripts() {
+  const file = join(venv, 'package.json');
+  if (!existsSync(file)) writeFileSync(file, '{ "type": "commonjs" }\n');
 }
 
 /** npm keeps what it installed in a hidden lockfile; packages for other platforms are the only ones that may be absent. */

@@ -8,11 +8,11 @@ const launch = number('count', 'Launch of the run that this row belongs to, from
 
 export const launchesTable = defineTable('launches.csv', 'one launch of the server', {
   launch,
-  outcome: text('ready, attached, died, never-ready, refused or interrupted.'),
+  outcome: text('ready, attached, or the reason of a failed launch: port-taken, executable-missing, model-missing, model-broken, out-of-memory, context-too-long, died, never-ready, interrupted, failed.'),
   spawnAtMs: maybeNumber('ms', 'The keeper called spawn for the server. Absent when attached.'),
   readyAtMs: maybeNumber('ms', 'First HTTP 200 on /health.'),
-  healthPolls: number('count', 'Requests and refused connections made to /health before it answered 200.'),
-  healthPollIntervalMs: number('ms', 'Longest pause between two /health polls while waiting.'),
+  healthPolls: maybeNumber('count', 'Requests and refused connections made to /health until it answered 200. Absent when it never did, or nobody asked.'),
+  healthPollIntervalMs: maybeNumber('ms', 'Longest pause between two /health polls while waiting: the resolution of readyAtMs.'),
   weightsBytes: maybeNumber('bytes', 'Bytes of the weight files.'),
   residentBeforeFraction: maybeNumber('fraction 0-1', 'Weight bytes in the page cache just before spawn.'),
   residentAfterFraction: maybeNumber('fraction 0-1', 'Weight bytes in the page cache just after ready.'),
@@ -45,9 +45,9 @@ export const startupTable = defineTable('startup.csv', 'one observation of a sta
 export const requestsTable = defineTable('requests.csv', 'one request and what the client saw of it', {
   requestId: text('Unique in the run: launch, name and index.'),
   launch,
-  name: text('cold_1, warm_1, warm, cold-long, warm-unique, warm-cached, sanity or probe.'),
+  name: text('cold_1, warm_1, warm, cold-long, warm-unique, warm-cached or sanity.'),
   index: number('count', 'Position within its name, from 1.'),
-  workload: text('seed (the constant text payload) or long (fixed token ids).'),
+  workload: text('seed (the constant text payload), long (fixed token ids) or models (GET /v1/models).'),
   streamed: flag('true: server-sent events. false: one JSON answer, as in the seed.'),
   outcome: text('completed, refused, timed-out, cut-off or failed.'),
   error: maybeText('What went wrong, when the outcome is not completed.'),

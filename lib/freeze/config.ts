@@ -10,7 +10,7 @@ import { readWallClock } from '../clock.js';
 import { findEngine, type EngineHost, type EngineWish, type FoundEngine } from './engine.js';
 import { ConfigError, type ConfigProblem } from './errors.js';
 import { collectGiven, readGiven, type Given } from './given.js';
-import { findInHubCache } from './modelfiles.js';
+import { findInHubCache } from './hubcache.js';
 import { parseSettings } from './parse.js';
 import { forcedValues, notOwnedText, type ForcedValues } from './forced.js';
 import { quoteWords } from './shellwords.js';
@@ -51,7 +51,7 @@ export function resolveConfig(cell: ConfigInput, options: ResolveOptions): RunCo
   const found = (options.findEngine ?? findEngine)(wish, { env, projectRoot: options.projectRoot });
   const hasHubCopy = options.hasHubCopy ?? ((hubId, revision) => findInHubCache(hubId, revision, env) !== undefined);
   const forced = forcedValues(found, { revision: parsed.values.revision, hasHubCopy });
-  const values = mergeValues(parsed.values, forced, options);
+  const values = mergeValues(parsed.values, forced, found, options);
   refuse(checkTogether(values, parsed.values, found, given));
   const entries = settingFields.flatMap((field) => describeField(field, values, given, forced, found));
   return { ...values, projectRoot: options.projectRoot, foundEngine: found, entries };
@@ -79,7 +79,8 @@ function checkTogether(values: ConfigValues, explicit: Partial<ConfigValues>, fo
   const problems: ConfigProblem[] = [];
   const longTokens = values.longPromptTokens + values.longMaxTokens;
   if (found.kind !== 'attach' && longTokens > values.maxModelLen) {
-    problems.push(problem(given, given.has('longPromptTokens') ? 'longPromptTokens' : 'maxModelLen', `a long workload of ${longTokens} tokens (longPromptTokens + longMaxTokens) that fits into maxModelLen ${values.maxModelLen}`));
+    const blamed = (['longPromptTokens', 'longMaxTokens'] as const).find((field) => given.has(field)) ?? 'maxModelLen';
+    problems.push(problem(given, blamed, `a long workload of ${longTokens} tokens (longPromptTokens + longMaxTokens) that fits into maxModelLen ${values.maxModelLen}`));
   }
   if (explicit.kvCacheGiB !== undefined && found.device === 'cuda') {
     problems.push(problem(given, 'kvCacheGiB', 'nothing on a GPU: vLLM sizes the KV cache from gpuMemoryUtilization there'));
@@ -87,11 +88,13 @@ function checkTogether(values: ConfigValues, explicit: Partial<ConfigValues>, fo
   return problems;
 }
 
-function mergeValues(explicit: Partial<ConfigValues>, forced: ForcedValues, options: ResolveOptions): ConfigValues {
+/** When attached, what only the owner of a server can choose is not taken from anybody. */
+function mergeValues(explicit: Partial<ConfigValues>, forced: ForcedValues, found: FoundEngine, options: ResolveOptions): ConfigValues {
   const merged: Partial<Record<ConfigField, unknown>> = {};
   for (const field of settingFields) {
     const force = forced[field];
-    merged[field] = explicit[field] ?? (force ? force.value : settings[field].fallback);
+    const mayChoose = found.kind !== 'attach' || settings[field].ownership !== true;
+    merged[field] = (mayChoose ? explicit[field] : undefined) ?? (force ? force.value : settings[field].fallback);
   }
   merged.runId ??= (options.newRunId ?? newRunId)();
   merged.cacheDir ??= '.cache/models';
@@ -121,6 +124,7 @@ function describeField(field: ConfigField, values: ConfigValues, given: Readonly
   }
   const source = given.get(field);
   const force = source ? undefined : forced[field];
+  if (field === 'engine') return [{ field, value: values.engine, source: source?.source ?? 'default', why: found.chosenBecause }];
   const value = formatValue(values[field]) ?? force?.text ?? setting.absentText;
   if (value === undefined) return [];
   const differs = setting.seed !== undefined && setting.seed !== value;
@@ -144,7 +148,8 @@ export function savedValues(record: RunRecord): ConfigValues {
   }
   const { values, problems } = parseSettings(saved);
   refuse(problems);
-  const fallbacks = Object.fromEntries(settingFields.map((field) => [field, settings[field].fallback]));
+  // A share of memory that was not passed stays absent; the other defaults fill what an attached run left out.
+  const fallbacks = Object.fromEntries(settingFields.filter((field) => field !== 'gpuMemoryUtilization').map((field) => [field, settings[field].fallback]));
   return { ...fallbacks, cacheDir: '', ...definedOnly(values), runId: record.runId } as unknown as ConfigValues;
 }
 

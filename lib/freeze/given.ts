@@ -13,6 +13,9 @@ export interface Given {
 
 const prefix = 'DAY007_';
 
+/** Variables of the project that are no configuration: the set-up's Python, and the mark a launch leaves on its processes. */
+const otherVariables: readonly string[] = ['DAY007_PYTHON', 'DAY007_LAUNCH'];
+
 /** Every given value; the cell wins over the environment. An empty variable counts as not set. Unknown names are problems. */
 export function collectGiven(cell: ConfigInput, env: Readonly<Record<string, string | undefined>>): { given: Map<ConfigField, Given>; problems: ConfigProblem[] } {
   const problems = [...findUnknownFields(cell), ...findUnknownVariables(env)];
@@ -54,7 +57,7 @@ function findUnknownVariables(env: Readonly<Record<string, string | undefined>>)
   const known = settingFields.flatMap((field) => settings[field].env);
   const endings = known.map((name) => name.slice(prefix.length));
   return Object.keys(env)
-    .filter((name) => name.startsWith(prefix) && !known.includes(name))
+    .filter((name) => name.startsWith(prefix) && !known.includes(name) && !otherVariables.includes(name))
     .sort()
     .map((name) => {
       const nearest = nearestName(name.slice(prefix.length), endings);

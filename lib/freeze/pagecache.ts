@@ -24,7 +24,7 @@ export type ResidencyMethod = 'cachestat' | 'mincore';
 /**
  * Share of these files in the page cache, all counted together. Reads no file data and changes nothing.
  * Not observable: no Linux libc, files held in memory anyway (tmpfs), a cache of its own (ZFS), no byte to ask about,
- * or no right to ask - the kernel answers only the owner or who may write, and mincore would claim "all resident".
+ * or no right to ask.
  */
 export function readResidency(
   files: readonly string[],
@@ -84,17 +84,17 @@ function readFile(libc: Libc, fd: number, file: string, methods: readonly Reside
   const stats = fstatSync(fd);
   const opaque = opaqueFileSystems.get(statfsSync(file).type);
   if (opaque) return notObservable(`${basename(file)} is on ${opaque}`);
-  if (!mayAsk(file, stats)) return notObservable(`the kernel tells only the owner of ${basename(file)}, or who may write it`);
   if (stats.size === 0) return { bytes: 0, residentBytes: 0 };
   for (const method of methods) {
+    if (method === 'mincore' && !mayAsk(file, stats)) continue;
     const pages = method === 'cachestat' ? askCachestat(libc, fd) : askMincore(libc, fd, stats.size);
     // The last page may be partly beyond the end of the file.
     if (pages !== undefined) return { bytes: stats.size, residentBytes: Math.min(stats.size, pages * libc.pageBytes) };
   }
-  return notObservable(`${methods.join(' and ')} gave no answer for ${basename(file)}`);
+  return notObservable(`the kernel gives no answer for ${basename(file)}; it may answer only the file's owner and those who may write it`);
 }
 
-/** The kernel's own rule (can_do_mincore): owner, or allowed to write. */
+/** The kernel's own rule (can_do_mincore). To anybody else mincore answers "all resident", and newer cachestat refuses. */
 function mayAsk(file: string, stats: Stats): boolean {
   if (process.geteuid?.() === stats.uid) return true;
   try {

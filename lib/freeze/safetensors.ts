@@ -69,21 +69,23 @@ function readStart(fd: number): string {
   return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
 }
 
+type HeaderEntry = { dtype: string; shape: number[]; data_offsets: [number, number] } | null | undefined;
+
 function parseHeader(json: string, file: string): { tensors: StoredTensor[]; dataBytes: number } {
-  let entries: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  let entries: Record<string, HeaderEntry> | null;
   try {
     entries = JSON.parse(json) as typeof entries;
   } catch (cause) {
     throw notSafetensors(file, json.slice(0, 40), cause);
   }
-  let dataBytes = 0;
   const tensors: StoredTensor[] = [];
-  for (const [name, entry] of Object.entries(entries)) {
+  let dataBytes = 0;
+  for (const [name, entry] of Object.entries(entries ?? { null: null })) {
     if (name === '__metadata__') continue;
-    const [start, end] = entry.data_offsets ?? [];
-    if (!Array.isArray(entry.shape) || !Number.isInteger(start) || !Number.isInteger(end)) throw notSafetensors(file, name);
-    tensors.push({ name, dtype: entry.dtype, shape: entry.shape, bytes: (end as number) - (start as number) });
-    dataBytes = Math.max(dataBytes, end as number);
+    const [start, end] = entry?.data_offsets ?? [];
+    if (!Array.isArray(entry?.shape) || start === undefined || end === undefined) throw notSafetensors(file, json.slice(0, 40));
+    tensors.push({ name, dtype: entry.dtype, shape: entry.shape, bytes: end - start });
+    dataBytes = Math.max(dataBytes, end);
   }
   return { tensors, dataBytes };
 }

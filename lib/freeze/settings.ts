@@ -102,7 +102,7 @@ export const seedModel = 'microsoft/Phi-3-mini-4k-instruct';
 export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/;
 
 export const settings: Settings = {
-  engine: { env: ['DAY007_ENGINE'], schema: z.enum(['auto', 'vllm', 'attach']), allowed: 'auto, vllm or attach', fallback: 'auto', why: 'decided once, before launch: attached when a URL is given, else the vLLM found on this machine' },
+  engine: { env: ['DAY007_ENGINE'], schema: z.enum(['auto', 'vllm', 'attach']), allowed: 'auto, vllm or attach', fallback: 'auto' },
   model: { env: ['DAY007_MODEL'], schema: word, allowed: `a hub id, a folder or synthetic:<shape>: ${wordAllowed}`, fallback: seedModel, seed: seedModel },
   revision: { env: ['DAY007_REVISION'], schema: word, allowed: 'a commit, branch or tag of the hub model' },
   url: { env: ['DAY007_URL'], schema: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')), allowed: 'an http or https base URL such as http://127.0.0.1:8000' },
@@ -115,7 +115,7 @@ export const settings: Settings = {
   gpuMemoryUtilization: { env: ['DAY007_GPU_MEMORY_UTILIZATION'], schema: numeric(z.number().gt(0).lte(1)), allowed: 'a share above 0 and up to 1', fallback: 0.92, seed: '0.92', ownership: true },
   launches: { env: ['DAY007_LAUNCHES', 'DAY007_RESTARTS'], schema: whole(1, 50), allowed: 'a whole number of server starts from 1 to 50', fallback: 2, seed: '1', why: 'one cold_1 is streamed (TTFT), one is answered whole as in the seed (wall_s)', ownership: true },
   warmRuns: { env: ['DAY007_WARM_RUNS'], schema: whole(5, 10_000), allowed: 'a whole number of requests, at least 5: the table of the seed has five rows (6 is the first n whose interval of the median reaches 95 %)', fallback: 10, seed: '5', why: 'the first five fill the table of the seed; with 6 or more the median gets a 95 % interval' },
-  longPromptTokens: { env: ['DAY007_LONG_PROMPT_TOKENS'], schema: whole(256, 1_000_000), allowed: 'a whole number of tokens, at least 256', fallback: 1024, why: 'long enough for whole KV blocks, which the nine-token prompt of the seed never fills' },
+  longPromptTokens: { env: ['DAY007_LONG_PROMPT_TOKENS'], schema: whole(256, 1_000_000), allowed: 'a whole number of tokens, at least 256', fallback: 1024, why: 'long enough for whole KV blocks, which the short prompt of the seed never fills' },
   longMaxTokens: { env: ['DAY007_LONG_MAX_TOKENS'], schema: whole(1, 100_000), allowed: 'a whole number of tokens, at least 1', fallback: 16, why: 'prefill is the subject; a few tokens are enough for the gaps between them' },
   longRuns: { env: ['DAY007_LONG_RUNS'], schema: whole(1, 10_000), allowed: 'a whole number of requests of each kind, at least 1', fallback: 6, why: 'the first n whose interval of the median reaches 95 %' },
   maxTokens: { env: ['DAY007_MAX_TOKENS'], schema: whole(64, 64), allowed: '64 only: the payload of the seed is a constant', fallback: 64, seed: '64' },

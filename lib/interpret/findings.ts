@@ -78,6 +78,17 @@ export interface RequestTiming {
   readonly jitLines?: number | undefined;
   readonly idleBeforeMs?: number | undefined;
   readonly outcome: string;
+  /** The other definitions of a first token, all from sending; `fromStartMs` alone includes the connection. */
+  readonly firstByteMs?: number | undefined;
+  readonly firstEventMs?: number | undefined;
+  readonly firstChoiceMs?: number | undefined;
+  readonly firstVisibleMs?: number | undefined;
+  readonly fromStartMs?: number | undefined;
+  /** Time inside TTFT that the server's own figures do not name: TTFT - queue - server first token. */
+  readonly frontEndMs?: number | undefined;
+  readonly serverGenerationMs?: number | undefined;
+  /** Token events that shared a read with the one before: their ITL of 0 is the network's doing, not the server's. */
+  readonly coalescedTokens?: number | undefined;
 }
 
 /** One cell of a ledger: a value with its source, or the reason there is none. */
@@ -105,6 +116,12 @@ export interface ExcessLedger {
   /** Parts and a remainder that add up to excessMs. Negative parts stay negative. */
   readonly parts: readonly { readonly name: string; readonly term: string; readonly ms: number; readonly source: string }[];
   readonly remainderMs: number;
+  /** What coldMs is. TTFT starts at sending; wall_s (in ms here) at the call, connection included. */
+  readonly by: 'TTFT' | 'wall_s';
+  /** The requests the warm median is taken over, in words; they are another launch's where this one has none. */
+  readonly warmOf: string;
+  /** By TTFT: the connection's excess, reported apart because TTFT does not contain it. */
+  readonly connectionMs?: number | undefined;
 }
 
 export type SignalOutcome = 'holds' | 'does not hold' | 'not observable';
@@ -118,6 +135,8 @@ export interface SignalFinding {
   readonly reading: string;
   readonly threshold: string;
   readonly outcome: SignalOutcome;
+  /** 'distinguishing': without it no verdict. 'optional': the seed's optional signal, it never vetoes. */
+  readonly role: 'distinguishing' | 'supporting' | 'optional';
 }
 
 export interface Verdict {
@@ -158,6 +177,8 @@ export interface BandFinding {
   readonly distinctPerS?: number | undefined;
   /** Why there is no band. */
   readonly absentBecause?: string | undefined;
+  /** What limits the band: a short window, a coarse clock. */
+  readonly note?: string | undefined;
 }
 
 export interface InterferenceFinding {
@@ -203,6 +224,8 @@ export interface Findings {
     /** The factor's range when the warm median moves over its interval. */
     readonly lower?: number | undefined;
     readonly upper?: number | undefined;
+    /** The requests the warm median is taken over, in words. */
+    readonly warmOf: string;
   }[];
   readonly sixTerms: readonly SixTermRow[];
   readonly excess: readonly ExcessLedger[];
@@ -219,4 +242,43 @@ export interface Findings {
   readonly flags: readonly { readonly flag: string; readonly raised: boolean; readonly reading: string; readonly threshold: string }[];
   /** The template's four questions, each answered in one to three computed sentences. */
   readonly answers: readonly { readonly question: string; readonly lines: readonly string[] }[];
+  /** The launch that sixTerms, signals and dominant terms speak of. Others are in sixTermsByLaunch. */
+  readonly ledgerLaunch?: number | undefined;
+  readonly sixTermsByLaunch: readonly { readonly launch: number; readonly rows: readonly SixTermRow[] }[];
+  /** The launch whose warm requests make the warm summaries: launches are never pooled. */
+  readonly warmLaunch?: number | undefined;
+  /** The steady window that the bands are read over. */
+  readonly steadyWindow?: SteadyWindow | undefined;
+  /** TTFT by every definition, over the streamed warm requests, and of the first request. */
+  readonly ttftDefinitions: readonly TtftDefinition[];
+  /** Prefix cache: warm-unique minus warm-cached, paired by index. Positive: the cache saves this much. */
+  readonly prefixSavingMs?: PairedFinding | undefined;
+  /** Warm requests needed on each side to see a change of the warm TTFT of this size. */
+  readonly resolution: readonly { readonly changeFraction: number; readonly changeMs: number; readonly runs: number }[];
+  /** The seed's section 6: what one can say after Tier 1. */
+  readonly conclusions: readonly { readonly label: string; readonly text: string }[];
+}
+
+/** A stretch of back-to-back warm requests. */
+export interface SteadyWindow {
+  readonly launch: number;
+  readonly name: string;
+  readonly requests: number;
+  readonly startAtMs: number;
+  readonly endAtMs: number;
+}
+
+/** One definition of TTFT, with who uses it; cold is the first streamed first request. */
+export interface TtftDefinition {
+  readonly definition: string;
+  readonly usedBy: string;
+  readonly coldMs?: number | undefined;
+  readonly warmMs?: Summary | undefined;
+}
+
+/** The median of paired differences, in ms. */
+export interface PairedFinding {
+  readonly n: number;
+  readonly medianDifference: number;
+  readonly interval?: MedianInterval | undefined;
 }

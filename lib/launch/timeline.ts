@@ -3,6 +3,7 @@
  * remainder between them. Time "from this line to the next" is never a phase.
  */
 import type { StartupRow } from '../archive/tables.js';
+import { parseLogLine, recognizeMilestone } from './milestones.js';
 
 /** The seed's terms A-F plus G (process, imports, configuration, front end). 'A+B' where the log cannot part them. */
 export type Term = 'A' | 'B' | 'A+B' | 'C' | 'D' | 'E' | 'F' | 'G';
@@ -65,7 +66,10 @@ const phaseRules: readonly PhaseRule[] = [
  * Undefined when the launch never became ready.
  */
 export function startupTimeline(rows: readonly StartupRow[], launch: number): StartupTimeline | undefined {
-  const own = rows.filter((row) => row.launch === launch).sort((a, b) => a.atMs - b.atMs);
+  const own = rows
+    .filter((row) => row.launch === launch)
+    .map(named)
+    .sort((a, b) => a.atMs - b.atMs);
   const spawn = own.find((row) => row.event === 'spawned');
   const ready = own.find((row) => row.event === 'ready');
   if (!spawn || !ready) return undefined;
@@ -91,6 +95,11 @@ export function startupTimeline(rows: readonly StartupRow[], launch: number): St
     remainderMs,
     gaps,
   };
+}
+
+/** Log lines are recognised anew: a run saved by an earlier version gains what was learned since. */
+function named(row: StartupRow): StartupRow {
+  return row.source === 'log' ? { ...row, event: recognizeMilestone(parseLogLine(row.text).message)?.event } : row;
 }
 
 function phaseOf(rule: PhaseRule, start: StartupRow, end: StartupRow): Phase {

@@ -146,7 +146,7 @@ export function openText(file: string): OpenText | undefined {
   return {
     read: () => {
       try {
-        return buffer.toString('latin1', 0, readWhole(descriptor));
+        return buffer.toString('utf8', 0, readWhole(descriptor));
       } catch {
         return undefined;
       }

@@ -1,4 +1,5 @@
 // Where things are: every path of the doors, and the environment that keeps Jupyter inside the project.
+import { mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,6 +12,8 @@ const jupyterHome = join(cache, 'jupyter');
 
 /** The environment for Jupyter programs: our kernel is found, and nothing is read from or written to the home folder. */
 export function jupyterEnvironment(base = process.env) {
+  const ipython = join(jupyterHome, 'ipython');
+  mkdirSync(ipython, { recursive: true });
   return {
     ...base,
     PATH: [join(venv, 'bin'), base.PATH].filter(Boolean).join(delimiter),
@@ -20,7 +23,6 @@ export function jupyterEnvironment(base = process.env) {
     JUPYTER_RUNTIME_DIR: join(jupyterHome, 'runtime'),
     JUPYTERLAB_SETTINGS_DIR: join(jupyterHome, 'lab', 'user-settings'),
     JUPYTERLAB_WORKSPACES_DIR: join(jupyterHome, 'lab', 'workspaces'),
-    IPYTHONDIR: join(jupyterHome, 'ipython'),
-    JUPYTER_NO_CONFIG: '1',
+    IPYTHONDIR: ipython,
   };
 }

@@ -1,0 +1,82 @@
+/** What dominated each ledger: the largest part, if it is large enough and leads clearly; else why none does. */
+import { clearLead } from './decision.js';
+import type { Dominant, ExcessLedger, LaunchFinding, StopwatchFinding, Verdict } from './findings.js';
+import { flagThresholds, modifiedZ } from './flags.js';
+import { formatFactor, formatMs, formatPercent } from './format.js';
+import { signalThresholds } from './signals.js';
+
+const termNames: Readonly<Record<string, string>> = {
+  A: 'page cache fill',
+  B: 'model and HBM allocation',
+  'A+B': 'weights loaded (page cache fill and copy together)',
+  C: 'compile and warm-up',
+  D: 'KV cache allocation',
+  G: 'process start, imports, configuration, front end',
+  remainder: 'no phase of the log',
+};
+
+/** The dominant term of launch -> ready of one launch. `because` tells why there is none. */
+export function dominantLaunch(finding: LaunchFinding | undefined, noTimeline: string): Dominant {
+  const window = 'launch -> ready' as const;
+  const timeline = finding?.timeline;
+  const wholeMs = timeline ? timeline.readyAtMs - timeline.spawnAtMs : 0;
+  if (!timeline || wholeMs <= 0) return { window, because: `not observable: ${noTimeline}` };
+  const parts = [...finding.termMs, { term: 'remainder', ms: timeline.remainderMs }].sort((a, b) => b.ms - a.ms);
+  const [first, second] = parts;
+  if (!first) return { window, because: 'no phase was recognised in the log' };
+  const describe = (part: { readonly term: string; readonly ms: number }) => `${part.term} (${termNames[part.term] ?? part.term}) took ${formatMs(part.ms)}, ${formatPercent(part.ms / wholeMs)} of ${formatMs(wholeMs)}`;
+  if (first.ms / wholeMs < signalThresholds.timeShare) return { window, because: `nothing dominates: the largest, ${describe(first)}, is below ${formatPercent(signalThresholds.timeShare)}` };
+  if (second && first.ms < clearLead * second.ms) return { window, because: `nothing dominates: ${describe(first)}, and ${describe(second)}: no lead of ${formatFactor(clearLead)}` };
+  return { window, term: first.term, name: termNames[first.term], ms: first.ms, share: first.ms / wholeMs, because: describe(first) };
+}
+
+export interface RequestContext {
+  /** TTFT or wall times (ms) of the warm requests that the ledger's median is taken over. */
+  readonly warmMs: readonly number[];
+  readonly verdicts: readonly Verdict[];
+  readonly stopwatch?: StopwatchFinding | undefined;
+}
+
+/** A part that explains at least half of the excess dominates it. Ours. */
+export const dominantPartOfExcess = 0.5;
+
+/** The dominant part of request 1's excess over the warm median; `share` is of the whole request to its first token. */
+export function dominantRequest(ledger: ExcessLedger | undefined, context: RequestContext): Dominant {
+  const window = 'request 1' as const;
+  if (!ledger) return { window, because: 'not observable: there is no first request with warm ones to compare' };
+  const doubt = doubtAbout(ledger, context);
+  if (doubt !== undefined) return { window, because: doubt };
+  const parts = [...ledger.parts, { name: 'remainder', term: 'remainder', ms: ledger.remainderMs }].sort((a, b) => b.ms - a.ms);
+  const first = parts[0];
+  const text = `${formatMs(ledger.excessMs)} above the warm median`;
+  if (!first || ledger.parts.length === 0) return { window, because: `${text}, and the server gives no figures of its own to part it` };
+  if (first.ms < dominantPartOfExcess * ledger.excessMs) {
+    return { window, because: `nothing dominates the ${text}: the largest part, ${first.name}, is ${formatMs(first.ms)}` };
+  }
+  return {
+    window,
+    term: termOf(first.term, context.verdicts),
+    name: first.name,
+    ms: first.ms,
+    share: first.ms / ledger.coldMs,
+    because: `${first.name}: ${formatMs(first.ms)} of the ${text}`,
+  };
+}
+
+/** Inside the engine the decision table may name the cause; else the terms stay together. */
+function termOf(term: string, verdicts: readonly Verdict[]): string {
+  if (term !== 'C+D+E') return term;
+  const named = verdicts.filter(({ window, verdict, cause }) => window === 'request 1' && verdict === 'holds' && (cause === 'C' || cause === 'D'));
+  return named.length === 1 && named[0] ? named[0].cause : term;
+}
+
+/** Why the excess should not be explained: it is none, or too small to be told from the warm spread or the probe's error. */
+function doubtAbout({ excessMs, coldMs, warmMedianMs }: ExcessLedger, { warmMs, stopwatch }: RequestContext): string | undefined {
+  if (excessMs <= 0) return `there is no penalty: cold_1 took ${formatMs(coldMs)}, the warm median is ${formatMs(warmMedianMs)}`;
+  if (stopwatch && excessMs <= stopwatch.maxErrorMs) return `cannot tell: the excess of ${formatMs(excessMs)} is not above the probe's largest error, ${formatMs(stopwatch.maxErrorMs)}`;
+  if (warmMs.length < flagThresholds.outlierSamples) return undefined;
+  const z = modifiedZ(coldMs, warmMs);
+  if (z !== undefined && z > flagThresholds.outlierZ) return undefined;
+  if (z === undefined && coldMs > Math.max(...warmMs)) return undefined;
+  return `cannot tell: cold_1's excess of ${formatMs(excessMs)} is within the spread of the warm requests (modified z-score not above ${flagThresholds.outlierZ})`;
+}

@@ -1,0 +1,145 @@
+/** The launch -> ready window of one launch as evidence for the decision rules. */
+import type { RunData } from '../archive/folder.js';
+import { mebibyte } from './format.js';
+import type { Phase, StartupTimeline, Term } from '../launch/timeline.js';
+import { counterIncreaseOver, hbmChangeOver, levelChangeOver, valuesInside, type Window } from './counters.js';
+import { absent, acrossLaunches, noGpuBecause, seen, type LaunchEvidence, type Observed } from './evidence.js';
+import type { LaunchFinding } from './findings.js';
+import { formatBytes, formatMiB, formatMs, formatPercent, formatQuantity } from './format.js';
+import { unionMs } from './launches.js';
+import { median, sortSamples } from './stats.js';
+
+/** Evidence of one launch; `all` are the run's launches, for what must repeat. */
+export function launchEvidence(data: RunData, finding: LaunchFinding | undefined, all: readonly LaunchFinding[]): LaunchEvidence {
+  const timeline = finding?.timeline;
+  if (!finding || !timeline) return nothingKnown(noTimelineBecause(data, finding));
+  const weightsBytes = weightsBytesOf(data, finding.launch);
+  const loading = phaseOf(timeline, 'A+B', 'A');
+  const storageShare = storageShareOf(data, timeline, loading, weightsBytes, 'the weights loaded');
+  return {
+    storageShare,
+    warmUpStorageShare: storageShareOf(data, timeline, phaseOf(timeline, 'C'), weightsBytes, 'the engine warmed up'),
+    pageCacheShare: pageCacheShareOf(data, timeline, weightsBytes),
+    hbmShare: hbmShareOf(data, timeline, loading, weightsBytes),
+    loadingUtilizationPercent: duringLoading(data, finding.launch, loading, 'utilizationPercent', '%'),
+    pcieMBPerS: duringLoading(data, finding.launch, loading, 'pcieRxMBPerS', 'MB/s'),
+    kvStepMiB: kvStepOf(data, timeline),
+    kvStepsOfLaunchesMiB: kvStepsOf(data, all),
+    timeShare: {
+      A: timeShareOf(timeline, ['A', 'A+B'], storageShare),
+      B: noGpuBecause(data) === undefined ? timeShareOf(timeline, ['B', 'A+B']) : absent(noGpuBecause(data) ?? ''),
+      C: timeShareOf(timeline, ['C']),
+      D: timeShareOf(timeline, ['D']),
+    },
+  };
+}
+
+/** Why a launch has no launch -> ready window. */
+export function noTimelineBecause(data: Pick<RunData, 'record'>, finding: LaunchFinding | undefined): string {
+  if (data.record.engine.kind === 'attach') return 'attached';
+  if (!finding) return 'no launch was recorded';
+  if (finding.outcome === 'ready') return `launch ${finding.launch} left no start-up rows`;
+  return `launch ${finding.launch} did not become ready (${finding.outcome})`;
+}
+
+function nothingKnown(because: string): LaunchEvidence {
+  const none = absent(because);
+  return {
+    storageShare: none,
+    warmUpStorageShare: none,
+    pageCacheShare: none,
+    hbmShare: none,
+    loadingUtilizationPercent: none,
+    pcieMBPerS: none,
+    kvStepMiB: none,
+    kvStepsOfLaunchesMiB: none,
+    timeShare: { A: none, B: none, C: none, D: none },
+  };
+}
+
+/** Bytes of the weight files: as the launch found them, else as they were frozen. */
+export function weightsBytesOf(data: Pick<RunData, 'launches' | 'record'>, launch: number): number | undefined {
+  return (data.launches.find((row) => row.launch === launch)?.weightsBytes ?? data.record.model.weightsBytes) || undefined;
+}
+
+export function phaseOf(timeline: StartupTimeline, ...terms: readonly Term[]): Phase | undefined {
+  return timeline.phases.find(({ term }) => terms.includes(term));
+}
+
+const noLoadingPhase = 'the log shows no weight-loading phase';
+const noWeights = 'the size of the weights is not known';
+
+function storageShareOf(data: RunData, timeline: StartupTimeline, phase: Phase | undefined, weightsBytes: number | undefined, whileText: string): Observed {
+  if (!phase) return absent(`the log does not show when ${whileText}`);
+  if (!weightsBytes) return absent(noWeights);
+  const read = counterIncreaseOver(samplesOf(data, timeline.launch), 'serverReadBytes', phase);
+  if (!read) return absent(`read_bytes was not sampled while ${whileText}`);
+  const rate = (read.by / mebibyte / Math.max(read.toAtMs - read.fromAtMs, 1)) * 1000;
+  return seen([read.by / weightsBytes], `${formatBytes(read.by)} read from storage while ${whileText}, ${formatPercent(read.by / weightsBytes)} of the weights, ${formatQuantity(rate, 'MiB/s')}`);
+}
+
+function pageCacheShareOf(data: RunData, timeline: StartupTimeline, weightsBytes: number | undefined): Observed {
+  if (!weightsBytes) return absent(noWeights);
+  const samples = samplesOf(data, timeline.launch);
+  const start = Math.max(timeline.spawnAtMs, Math.min(...samples.map((sample) => sample.atMs)));
+  const rise = levelChangeOver(samples, 'pageCacheMiB', { startAtMs: start, endAtMs: timeline.readyAtMs });
+  if (!rise) return absent('the page cache was not sampled from spawn to ready');
+  return seen([(rise.by * mebibyte) / weightsBytes], `${rise.by >= 0 ? 'up' : 'down'} ${formatMiB(Math.abs(rise.by))}, ${formatPercent((rise.by * mebibyte) / weightsBytes)} of the weights`);
+}
+
+function hbmShareOf(data: RunData, timeline: StartupTimeline, loading: Phase | undefined, weightsBytes: number | undefined): Observed {
+  const because = noGpuBecause(data);
+  if (because !== undefined) return absent(because);
+  if (!loading) return absent(noLoadingPhase);
+  if (!weightsBytes) return absent(noWeights);
+  // Parameters are allocated while the model is built, just before the weights are read into them.
+  const built = phaseOf(timeline, 'B');
+  const window: Window = { startAtMs: Math.min(built?.startAtMs ?? loading.startAtMs, loading.startAtMs), endAtMs: loading.endAtMs };
+  const step = hbmChangeOver(gpuOf(data, timeline.launch), window);
+  if (!step) return absent('GPU memory was not sampled around the weight loading');
+  return seen([(step.by * mebibyte) / weightsBytes], `${formatMiB(step.by)} more HBM while the weights loaded, ${formatPercent((step.by * mebibyte) / weightsBytes)} of the weights`);
+}
+
+function duringLoading(data: RunData, launch: number, loading: Phase | undefined, column: 'utilizationPercent' | 'pcieRxMBPerS', unit: string): Observed {
+  const because = noGpuBecause(data);
+  if (because !== undefined) return absent(because);
+  if (!loading) return absent(noLoadingPhase);
+  const values = sortSamples(valuesInside(gpuOf(data, launch), column, loading));
+  // A copy is bursty and seen through a 20 ms window: its highest reading is the one that speaks.
+  const value = column === 'pcieRxMBPerS' ? values.at(-1) : median(values);
+  if (value === undefined) return absent('no reading fell into the weight loading');
+  return seen([value], `${column === 'pcieRxMBPerS' ? 'highest' : 'median'} ${formatQuantity(value, unit)} while the weights loaded (n = ${values.length})`);
+}
+
+function kvStepOf(data: RunData, timeline: StartupTimeline): Observed {
+  const because = noGpuBecause(data);
+  if (because !== undefined) return absent(because);
+  const phase = phaseOf(timeline, 'D');
+  if (!phase) return absent('the log shows no KV-cache phase');
+  const step = hbmChangeOver(gpuOf(data, timeline.launch), phase);
+  if (!step) return absent('GPU memory was not sampled around the KV-cache phase');
+  return seen([step.by], `${formatMiB(step.by)} more HBM in ${formatMs(phase.endAtMs - phase.startAtMs)}`);
+}
+
+function kvStepsOf(data: RunData, all: readonly LaunchFinding[]): Observed {
+  const because = noGpuBecause(data);
+  if (because !== undefined) return absent(because);
+  const steps = all.flatMap(({ launch, timeline }) => (timeline ? [{ launch, observed: kvStepOf(data, timeline) }] : []));
+  if (steps.filter(({ observed }) => observed.kind === 'seen').length < 2) return absent('it takes two launches to see it again');
+  return acrossLaunches(steps, 'no launch');
+}
+
+/** `storage`: for A, whose phases are B's too; where nothing came from storage A took no time. */
+function timeShareOf(timeline: StartupTimeline, terms: readonly Term[], storage?: Observed): Observed {
+  const phases = timeline.phases.filter(({ term }) => terms.includes(term));
+  const wholeMs = timeline.readyAtMs - timeline.spawnAtMs;
+  if (phases.length === 0 || wholeMs <= 0) return absent('no phase of this term was recognised in the log');
+  if (storage?.kind === 'absent') return absent(storage.because);
+  const ms = unionMs(phases);
+  const mixed = phases.some(({ term }) => term === 'A+B');
+  if (storage?.kind === 'seen' && storage.values.every((share) => share === 0)) return seen([0], '0 ms: nothing came from storage');
+  return seen([ms / wholeMs], `${mixed ? 'at most ' : ''}${formatMs(ms)} of ${formatMs(wholeMs)}, ${formatPercent(ms / wholeMs)}`);
+}
+
+const samplesOf = (data: RunData, launch: number) => data.samples.filter((row) => row.launch === launch);
+const gpuOf = (data: RunData, launch: number) => data.gpu.filter((row) => row.launch === launch);

@@ -1,0 +1,203 @@
+/** Findings -> tables: the answer, the equation, the decision, the knobs, all statistics. */
+import type { Dominant, Findings, LedgerCell } from '../interpret/findings.js';
+import { dash, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
+import { engineLabel, modelLabel, stamped, type InterpretedRun } from './subject.js';
+import { renderFacts, renderTable, type Cell } from './table.js';
+import { summaryColumns, summaryRow } from './request-tables.js';
+
+/** The page's first table: what a reader in a hurry needs. */
+export function answerTable({ data, findings }: InterpretedRun): string {
+  const ready = findings.launches.map((launch): [string, Cell] => [
+    `launch ${launch.launch} -> ready`,
+    launch.readyMs === undefined ? `never ready (${launch.outcome})` : `${formatMs(launch.readyMs)} (pages ${launch.state.pages}, compile cache ${launch.state.compileCache})`,
+  ]);
+  const penalties = findings.penalties.map((penalty): [string, Cell] => [
+    `cold penalty X of launch ${penalty.launch}, by ${penalty.by}`,
+    `${formatFactor(penalty.factor)}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)})`}`,
+  ]);
+  return renderFacts(stamped(findings.engineKind, `The answer (run ${findings.runId})`), [
+    ['engine', engineLabel(data)],
+    ['model', modelLabel(data.record.model)],
+    ['machine', machineText(data.record.environment.gpus.map((gpu) => gpu.name), data.record.environment.cpuModel)],
+    ...ready,
+    ...coldFacts(findings),
+    ['TTFT warm, median', medianText(findings.warmTtftMs, formatMs)],
+    ['wall_s warm, median', medianText(findings.warmWallS, (seconds) => formatMs(seconds * 1000))],
+    ...penalties,
+    ['what dominates launch -> ready', dominantText(findings.dominantLaunch)],
+    ['what dominates request 1', dominantText(findings.dominantRequest)],
+    ['SLO anchor', findings.sloAnchor ? `${formatMs(findings.sloAnchor.ttftMs)} (${findings.sloAnchor.rule})` : 'too few warm requests for one'],
+    ['next knob', nextKnobText(findings)],
+    ['error of the stopwatch', stopwatchText(findings)],
+  ]);
+}
+
+function coldFacts(findings: Findings): [string, Cell][] {
+  const cold = findings.timings.filter((timing) => timing.name === 'cold_1');
+  if (cold.length === 0) return [['TTFT cold', 'no first request was made']];
+  return cold.map((timing) => {
+    if (timing.outcome !== 'completed') return [`cold_1 of launch ${timing.launch}`, timing.outcome];
+    const wall = timing.wallS === undefined ? dash : formatMs(timing.wallS * 1000);
+    const text = timing.ttftMs === undefined ? `wall_s ${wall} (not streamed)` : `TTFT ${formatMs(timing.ttftMs)}, wall_s ${wall}`;
+    return [`cold_1 of launch ${timing.launch}`, text];
+  });
+}
+
+function machineText(gpus: readonly string[], cpuModel: string): string {
+  return gpus.length > 0 ? `${gpus.join(', ')}; ${cpuModel}` : `no GPU; ${cpuModel}`;
+}
+
+function medianText(summary: Findings['warmTtftMs'], format: (value: number) => string): string {
+  if (!summary) return 'no warm request';
+  const { interval } = summary;
+  const range = interval ? `${format(interval.lower)} to ${format(interval.upper)}, ${formatPercent(interval.level)}` : 'too few for an interval';
+  return `${format(summary.median)} (${range}; n = ${summary.n})`;
+}
+
+/** The dominant term in one line, or why there is none. */
+export function dominantText(dominant: Dominant): string {
+  if (dominant.term === undefined) return dominant.because;
+  const size = dominant.ms === undefined ? '' : `: ${formatMs(dominant.ms)}`;
+  const share = dominant.share === undefined ? '' : ` (${formatPercent(dominant.share)})`;
+  return `${dominant.term} ${dominant.name ?? ''}${size}${share}. ${dominant.because}`;
+}
+
+/** The knobs of the rules that fired, or that none did. */
+export function nextKnobText(findings: Findings): string {
+  const fired = findings.knobs.filter((knob) => knob.fired === true);
+  if (fired.length > 0) return fired.map((knob) => `${knob.knob} (${knob.rule})`).join('; ');
+  return findings.knobs.some((knob) => knob.fired === undefined) ? 'cannot tell: a rule lacks its reading' : 'none: no rule fired';
+}
+
+/** The probe's own error as a footnote: "± 0.3 ms median ...". */
+export function stopwatchText({ stopwatch }: Findings): string {
+  if (!stopwatch) return 'not checked in this run';
+  const worst = stopwatch.p99ErrorMs === undefined ? `max ${formatMs(stopwatch.maxErrorMs)}` : `p99 ${formatMs(stopwatch.p99ErrorMs)}`;
+  return `± ${formatMs(stopwatch.medianErrorMs)} median, ${worst} (n = ${stopwatch.n})`;
+}
+
+/** The seed's six terms, G and the remainder, in both windows. A cell without a value says why. */
+export function sixTermsTable({ findings }: InterpretedRun): string {
+  return renderTable({
+    title: stamped(findings.engineKind, 'The equation: what each term cost, in both windows'),
+    columns: [
+      { header: 'term' },
+      { header: 'what' },
+      { header: 'launch -> ready' },
+      { header: 'source, before ready' },
+      { header: 'request 1' },
+      { header: 'source, request 1' },
+    ],
+    rows: findings.sixTerms.map((row) => [
+      row.term,
+      row.name,
+      cellValue(row.launchToReady),
+      cellSource(row.launchToReady),
+      cellValue(row.request1),
+      cellSource(row.request1),
+    ]),
+  });
+}
+
+function cellValue(cell: LedgerCell): string {
+  if (cell.kind === 'value') return formatMs(cell.ms);
+  return { 'not-separable': 'not separable here', 'not-observable': 'not observable', none: 'none' }[cell.kind];
+}
+
+function cellSource(cell: LedgerCell): string {
+  if (cell.kind !== 'value') return cell.note;
+  return cell.note === undefined ? cell.source : `${cell.source}; ${cell.note}`;
+}
+
+/** Request 1 minus the warm median, part by part; parts and remainder add up. */
+export function excessTable({ findings }: InterpretedRun): string {
+  if (findings.excess.length === 0) return 'No first request could be set against a warm median: there is no second ledger.';
+  return findings.excess
+    .map((ledger) =>
+      renderTable({
+        title: stamped(findings.engineKind, `Launch ${ledger.launch}: what request 1 cost more than a warm one`),
+        columns: [{ header: 'part' }, { header: 'term' }, { header: 'ms', decimals: 2 }, { header: 'source' }],
+        rows: [
+          ['request 1', undefined, ledger.coldMs, ledger.requestId],
+          ['warm median of this launch', undefined, ledger.warmMedianMs, undefined],
+          ['excess', undefined, ledger.excessMs, 'request 1 - warm median'],
+          ...ledger.parts.map((part): Cell[] => [`of it: ${part.name}`, part.term, part.ms, part.source]),
+          ['of it: remainder', 'remainder', ledger.remainderMs, 'excess - parts'],
+        ],
+      }),
+    )
+    .join('\n\n');
+}
+
+/** Each signal of the decision table with the number read and the threshold it was held against. */
+export function signalsTable({ findings }: InterpretedRun): string {
+  return renderTable({
+    title: stamped(findings.engineKind, 'Signals'),
+    columns: [{ header: 'cause' }, { header: 'window' }, { header: 'signal' }, { header: 'read' }, { header: 'threshold' }, { header: 'outcome' }],
+    rows: findings.signals.map((signal) => [signal.cause, signal.window, signal.signal, signal.reading, signal.threshold, signal.outcome]),
+  });
+}
+
+const causeNames: Readonly<Record<string, string>> = {
+  A: 'page cache fill',
+  B: 'HBM transfer and allocation',
+  C: 'runtime warm-up',
+  D: 'first KV and buffer allocations',
+};
+
+/** The verdict on each cause in both windows, with the signals below it. */
+export function decisionTable(run: InterpretedRun): string {
+  const verdicts = renderTable({
+    title: stamped(run.findings.engineKind, 'Decision: did this cause dominate?'),
+    columns: [{ header: 'cause' }, { header: 'window' }, { header: 'verdict' }, { header: 'because' }],
+    rows: run.findings.verdicts.map(({ cause, window, verdict, because }) => [`${cause} ${causeNames[cause] ?? ''}`, window, verdict, because]),
+  });
+  return `${verdicts}\n\n${signalsTable(run)}`;
+}
+
+/** The seed's rules for the next direction: which fired, on what number, and how to check the effect. */
+export function knobTable({ findings }: InterpretedRun): string {
+  return renderTable({
+    title: stamped(findings.engineKind, 'What to turn next'),
+    columns: [
+      { header: 'rule' },
+      { header: 'fired' },
+      { header: 'read' },
+      { header: 'threshold' },
+      { header: 'knob' },
+      { header: 'expected effect' },
+      { header: 'how to check' },
+    ],
+    rows: findings.knobs.map((knob) => [
+      knob.rule,
+      knob.fired === undefined ? 'cannot tell' : knob.fired ? 'yes' : 'no',
+      knob.reading,
+      knob.threshold,
+      knob.knob,
+      knob.expectedEffect,
+      knob.howToCheck,
+    ]),
+  });
+}
+
+/** All summaries and all flags of the run. */
+export function statisticsTable({ findings }: InterpretedRun): string {
+  const summaries = renderTable({
+    title: stamped(findings.engineKind, 'All statistics'),
+    columns: summaryColumns,
+    rows: [
+      summaryRow('TTFT, warm', 'ms', findings.warmTtftMs),
+      summaryRow('wall_s, warm', 's', findings.warmWallS),
+      summaryRow('wall_s, first five warm', 's', findings.firstFiveWallS),
+      summaryRow('TPOT, warm', 'ms', findings.warmTpotMs),
+      summaryRow('TTFT, long prompt, unique', 'ms', findings.warmUniqueTtftMs),
+      summaryRow('TTFT, long prompt, cached', 'ms', findings.warmCachedTtftMs),
+    ],
+  });
+  const flags = renderTable({
+    title: stamped(findings.engineKind, 'Is warm one steady thing?'),
+    columns: [{ header: 'flag' }, { header: 'raised' }, { header: 'read' }, { header: 'threshold' }],
+    rows: findings.flags.map(({ flag, raised, reading, threshold }) => [flag, raised ? 'yes' : 'no', reading, threshold]),
+  });
+  return `${summaries}\n\n${flags}`;
+}

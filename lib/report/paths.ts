@@ -1,0 +1,39 @@
+/**
+ * Absolute paths in running text -> `<path>/last-name`. Knows no machine: it goes by shape, and leaves
+ * HTTP routes, device names and /proc alone.
+ */
+
+// A path may follow nothing, white space, punctuation that cannot end a word, an escaped newline, a colour code or -I.
+const start = '(?:(?<![\\w.)\\]}~/\\\\-])|(?<=\\\\[nrt])|(?<=\\u001b\\[[0-9;]*m)|(?<=\\bfile:\\/\\/)|(?<=(?:^|\\s)-[ILBF]))';
+const separator = '\\\\{0,3}\\/';
+const segment = '[\\w.@+~%=-]+';
+const absolutePath = new RegExp(`${start}${separator}(${segment})((?:${separator}${segment})+)(?:${separator})?`, 'g');
+const encodedPath = /(?<![\w%.-])%2[Ff][\w.~@+-]+(?:%2[Ff][\w.~@+-]+)+/g;
+// The first name of routes and system files that say nothing about the machine.
+const harmlessFirst = /^(?:v\d+|health|metrics|ping|docs|inference|tokenize|proc|en|api)$/;
+
+/** The text with every absolute path of two or more names cut to its last name. */
+export function hidePaths(text: string): string {
+  return text
+    .replace(absolutePath, (path: string, first: string, rest: string) => (isHarmless(first, rest) ? path : `<path>/${lastName(path)}`))
+    .replace(encodedPath, (path) => `<path>/${lastName(path.replace(/%2f/gi, '/'))}`);
+}
+
+/** The absolute paths `hidePaths` would cut, each once. */
+export function absolutePaths(text: string): string[] {
+  const found = new Set<string>();
+  for (const match of text.matchAll(absolutePath)) {
+    if (!isHarmless(match[1] ?? '', match[2] ?? '')) found.add(match[0]);
+  }
+  for (const match of text.matchAll(encodedPath)) found.add(match[0]);
+  return [...found];
+}
+
+function isHarmless(first: string, rest: string): boolean {
+  if (first === 'dev') return !/^\\*\/shm/.test(rest);
+  return harmlessFirst.test(first);
+}
+
+function lastName(path: string): string {
+  return path.split(/[\\/]+/).filter(Boolean).pop() ?? 'path';
+}

@@ -1,0 +1,185 @@
+/** Requests -> tables: the seed's cold/warm and variance tables, prefix rows, every TTFT definition. */
+import type { RequestRow } from '../archive/tables.js';
+import type { RequestTiming, Summary } from '../interpret/findings.js';
+import { formatMs } from '../interpret/format.js';
+import { summarize } from '../interpret/stats.js';
+import { stamped, type InterpretedRun } from './subject.js';
+import { renderTable, type Cell } from './table.js';
+
+const seedRuns = 5;
+
+/** The warm requests of the seed's payload that were completed, in the order they were sent. */
+export function warmTimings({ findings }: InterpretedRun): readonly RequestTiming[] {
+  return findings.timings.filter((timing) => timing.name === 'warm' && timing.outcome === 'completed');
+}
+
+/** The seed's two rows, once for each launch. */
+export function coldWarmTable({ findings }: InterpretedRun): string {
+  const rows = findings.timings.filter(({ name }) => name === 'cold_1' || name === 'warm_1');
+  return renderTable({
+    title: stamped(findings.engineKind, 'Cold against warm'),
+    columns: [
+      { header: 'run' },
+      { header: 'launch', decimals: 0 },
+      { header: 'wall_s (s)', decimals: 3 },
+      { header: 'TTFT (ms)', decimals: 1 },
+      { header: 'total_tokens', decimals: 0 },
+      { header: 'notes' },
+    ],
+    rows: rows.map((timing) => [timing.name, timing.launch, timing.wallS, timing.ttftMs, timing.totalTokens, requestNote(timing)]),
+  });
+}
+
+/** What a reader needs to know of one request besides its times. */
+export function requestNote(timing: RequestTiming): string {
+  const place: Record<string, string> = { cold_1: 'first request after server start', warm_1: 'immediate second request' };
+  const notes = [place[timing.name], timing.streamed ? 'streamed' : 'not streamed: no first token to see'];
+  if (timing.outcome !== 'completed') notes.push(timing.outcome);
+  if (timing.jitLines !== undefined && timing.jitLines > 0) notes.push(`${timing.jitLines} JIT warnings in the log`);
+  return notes.filter((note) => note !== undefined).join('; ');
+}
+
+/** The first five warm requests, all of them in brief, and the same for the first five alone. */
+export function warmTable(run: InterpretedRun): string {
+  const { findings } = run;
+  const rows = renderTable({
+    title: stamped(findings.engineKind, 'Warm variance: the first five, back to back'),
+    columns: [
+      { header: 'run', decimals: 0 },
+      { header: 'wall_s (s)', decimals: 3 },
+      { header: 'TTFT (ms)', decimals: 1 },
+      { header: 'TPOT (ms)', decimals: 2 },
+      { header: 'total_tokens', decimals: 0 },
+      { header: 'notes' },
+    ],
+    rows: warmTimings(run)
+      .slice(0, seedRuns)
+      .map((timing, index) => [index + 1, timing.wallS, timing.ttftMs, timing.tpotMs, timing.totalTokens, requestNote(timing)]),
+  });
+  const brief = renderTable({
+    title: stamped(findings.engineKind, 'Warm in brief'),
+    columns: summaryColumns,
+    rows: [
+      summaryRow('wall_s, first five', 's', findings.firstFiveWallS),
+      summaryRow('wall_s, all', 's', findings.warmWallS),
+      summaryRow('TTFT, all', 'ms', findings.warmTtftMs),
+      summaryRow('TPOT, all', 'ms', findings.warmTpotMs),
+    ],
+    notes: ['Interval: from order statistics, for the median; none below six requests. Spread: (max - min) / median.'],
+  });
+  return `${rows}\n\n${brief}`;
+}
+
+export const summaryColumns = [
+  { header: 'quantity' },
+  { header: 'unit' },
+  { header: 'n', decimals: 0 },
+  { header: 'min', decimals: 3 },
+  { header: 'median', decimals: 3 },
+  { header: 'max', decimals: 3 },
+  { header: 'MAD', decimals: 3 },
+  { header: 'spread (%)', decimals: 1 },
+  { header: 'interval from', decimals: 3 },
+  { header: 'interval to', decimals: 3 },
+  { header: 'level (%)', decimals: 1 },
+] as const;
+
+/** One summary as a row of `summaryColumns`; absent: dashes. */
+export function summaryRow(quantity: string, unit: string, summary: Summary | undefined): Cell[] {
+  if (!summary) return [quantity, unit];
+  const { n, min, median, max, mad, spread, interval } = summary;
+  return [quantity, unit, n, min, median, max, mad, spread * 100, interval?.lower, interval?.upper, interval && interval.level * 100];
+}
+
+const prefixNames = ['cold-long', 'warm-unique', 'warm-cached'] as const;
+
+/** The long workload by name: cold of its kind, fresh salt, repeated. `cached_tokens` proves which is which. */
+export function prefixTable({ findings }: InterpretedRun): string {
+  const rows = prefixNames.map((name): Cell[] => {
+    const timings = findings.timings.filter((timing) => timing.name === name && timing.outcome === 'completed');
+    const ttft = summarize(definedNumbers(timings.map((timing) => timing.ttftMs)));
+    return [
+      name,
+      timings.length,
+      range(timings.map((timing) => timing.promptTokens)),
+      range(timings.map((timing) => timing.cachedTokens)),
+      ttft?.min,
+      ttft?.median,
+      ttft?.max,
+      summarize(definedNumbers(timings.map((timing) => timing.serverFirstTokenMs)))?.median,
+    ];
+  });
+  return renderTable({
+    title: stamped(findings.engineKind, 'Long prompt: unique and cached'),
+    columns: [
+      { header: 'request' },
+      { header: 'n', decimals: 0 },
+      { header: 'prompt_tokens' },
+      { header: 'cached_tokens' },
+      { header: 'TTFT min (ms)', decimals: 1 },
+      { header: 'TTFT median (ms)', decimals: 1 },
+      { header: 'TTFT max (ms)', decimals: 1 },
+      { header: "server's own first token, median (ms)", decimals: 1 },
+    ],
+    rows,
+  });
+}
+
+/** "0" or "0-1,024": the values seen; absent when none was. */
+function range(values: readonly (number | undefined)[]): string | undefined {
+  const seen = definedNumbers(values);
+  if (seen.length === 0) return undefined;
+  const low = Math.min(...seen);
+  const high = Math.max(...seen);
+  return low === high ? String(low) : `${low}-${high}`;
+}
+
+function definedNumbers(values: readonly (number | undefined)[]): number[] {
+  return values.flatMap((value) => value ?? []);
+}
+
+/**
+ * Every definition of "time to first token" for one streamed request (default: a cold_1, else the first streamed).
+ * All are read from the same stamps; they differ only in where they start and end.
+ */
+export function definitionsTable({ data, findings }: InterpretedRun, requestId?: string): string {
+  const request = streamToDefine(data.requests, requestId);
+  if (!request) return 'No streamed request was completed: no first token was seen by any definition.';
+  const definitions = definitionsOf(request);
+  const headline = between(request.sentAtMs, request.firstTokenAtMs);
+  return renderTable({
+    title: stamped(findings.engineKind, `Every TTFT definition for one stream (${request.requestId})`),
+    columns: [{ header: 'from' }, { header: 'to' }, { header: 'ms', decimals: 3 }, { header: 'minus the headline (ms)', decimals: 3 }],
+    rows: definitions.map(([from, to, ms]) => [from, to, ms, ms === undefined || headline === undefined ? undefined : ms - headline]),
+    notes: [`The headline is "request written" to "first event with generated text": ${formatMs(headline)}.`],
+  });
+}
+
+function streamToDefine(requests: readonly RequestRow[], requestId: string | undefined): RequestRow | undefined {
+  if (requestId !== undefined) return requests.find((row) => row.requestId === requestId);
+  const streams = requests.filter((row) => row.streamed && row.outcome === 'completed');
+  return streams.find((row) => row.name === 'cold_1') ?? streams[0];
+}
+
+function definitionsOf(row: RequestRow): readonly (readonly [from: string, to: string, ms: number | undefined])[] {
+  return [
+    ['request written', 'response headers', between(row.sentAtMs, row.headersAtMs)],
+    ['request written', 'first body byte (TTFB)', between(row.sentAtMs, row.firstByteAtMs)],
+    ['request written', 'first SSE event', between(row.sentAtMs, row.firstEventAtMs)],
+    ['request written', 'first event with a choice', between(row.sentAtMs, row.firstChoiceAtMs)],
+    ['request written', 'first event with generated text (headline)', between(row.sentAtMs, row.firstTokenAtMs)],
+    ['request written', 'first event with visible text', between(row.sentAtMs, row.firstVisibleAtMs)],
+    ['before the connection', 'first event with generated text', between(row.startAtMs, row.firstTokenAtMs)],
+    ['before the connection', 'whole answer (wall_s)', between(row.startAtMs, row.endAtMs)],
+    ['scheduled, in the server', 'first token, in the server', row.serverFirstTokenMs],
+    ['queued, in the server', 'first token, in the server', plus(row.serverQueueMs, row.serverFirstTokenMs)],
+  ];
+}
+
+function between(fromMs: number | undefined, toMs: number | undefined): number | undefined {
+  return fromMs === undefined || toMs === undefined ? undefined : toMs - fromMs;
+}
+
+function plus(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : a + b;
+}

@@ -1,0 +1,101 @@
+/** What the samplers saw -> tables: the seed's memory points, bands over the warm block, interference, the stopwatch. */
+import type { RunData } from '../archive/folder.js';
+import { formatMs } from '../interpret/format.js';
+import { sortSamples, median } from '../interpret/stats.js';
+import { stamped, type InterpretedRun } from './subject.js';
+import { renderTable } from './table.js';
+
+/** The seed's snapshot points. A machine without a GPU says "no GPU" and leaves the figures absent. */
+export function snapshotTable(data: RunData): string {
+  return renderTable({
+    title: stamped(data.record.engine.kind, 'Snapshots'),
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'point' },
+      { header: 'GPU' },
+      { header: 'GPU memory used (MiB)', decimals: 0 },
+      { header: 'of (MiB)', decimals: 0 },
+      { header: 'utilisation (%)', decimals: 0 },
+      { header: 'power (W)', decimals: 1 },
+      { header: 'other GPU processes', decimals: 0 },
+      { header: 'server RSS (MiB)', decimals: 0 },
+      { header: 'page cache (MiB)', decimals: 0 },
+      { header: 'available (MiB)', decimals: 0 },
+    ],
+    rows: data.snapshots.map((row) => [
+      row.launch,
+      row.point,
+      row.gpu === undefined ? 'no GPU' : `${row.gpu}: ${row.gpuName ?? 'unnamed'}`,
+      row.memoryUsedMiB,
+      row.memoryTotalMiB,
+      row.utilizationPercent,
+      row.powerW,
+      row.otherProcesses,
+      row.serverRssMiB,
+      row.pageCacheMiB,
+      row.memAvailableMiB,
+    ]),
+  });
+}
+
+/** Bands over the steady warm window; a quantity without a band says why. */
+export function bandsTable({ findings }: InterpretedRun): string {
+  return renderTable({
+    title: stamped(findings.engineKind, 'Bands while requests were warm'),
+    columns: [
+      { header: 'quantity' },
+      { header: 'unit' },
+      { header: 'n', decimals: 0 },
+      { header: 'low', decimals: 2 },
+      { header: 'median', decimals: 2 },
+      { header: 'high', decimals: 2 },
+      { header: 'distinct updates (1/s)', decimals: 2 },
+      { header: 'no band because' },
+    ],
+    rows: findings.bands.map((band) => [
+      band.quantity,
+      band.unit,
+      band.n,
+      band.low,
+      band.median,
+      band.high,
+      band.distinctPerS,
+      band.absentBecause,
+    ]),
+  });
+}
+
+/** What else may have disturbed the run. */
+export function interferenceTable({ findings }: InterpretedRun): string {
+  return renderTable({
+    title: stamped(findings.engineKind, 'Interference'),
+    columns: [{ header: 'kind' }, { header: 'outcome' }, { header: 'evidence' }],
+    rows: findings.interference.map(({ kind, outcome, evidence }) => [kind, outcome, evidence]),
+  });
+}
+
+/** The probe against a stream whose sending instants are known: its error, shown and never subtracted. */
+export function stopwatchTable({ data, findings }: InterpretedRun): string {
+  const measured = data.calibration.filter((row) => !row.warmup);
+  const { stopwatch } = findings;
+  const rows = [
+    row('first token, error', measured.map((one) => one.firstTokenErrorMs)),
+    row('worst chunk of a request, error', measured.map((one) => one.worstChunkErrorMs)),
+    row('connection', measured.map((one) => one.connectMs)),
+  ];
+  return renderTable({
+    title: stamped(findings.engineKind, 'How good the stopwatch is'),
+    columns: [{ header: 'quantity' }, { header: 'n', decimals: 0 }, { header: 'median (ms)', decimals: 3 }, { header: 'max (ms)', decimals: 3 }],
+    rows: stopwatch || measured.length > 0 ? rows : [],
+    notes: stopwatch
+      ? [
+          `Mode: ${stopwatch.mode}. ${stopwatch.p99ErrorMs === undefined ? `Below 100 requests there is no p99; the largest error was ${formatMs(stopwatch.maxErrorMs)}` : `p99 of the first-token error: ${formatMs(stopwatch.p99ErrorMs)}`}.`,
+          `${data.calibration.length - measured.length} requests before them warmed the client and are not counted. The server's own cost of writing is inside the error.`,
+        ]
+      : ['The stopwatch was not checked in this run.'],
+  });
+}
+
+function row(quantity: string, values: readonly number[]): (string | number | undefined)[] {
+  return [quantity, values.length, median(sortSamples(values)), values.length > 0 ? Math.max(...values) : undefined];
+}

@@ -1,0 +1,132 @@
+/** Launches -> tables: the state each one found, its phases, and what no phase explains. */
+import type { LaunchFinding } from '../interpret/findings.js';
+import { formatBytes, formatCount, formatPercent } from '../interpret/format.js';
+import type { StartupTimeline } from '../launch/timeline.js';
+import { stamped, type InterpretedRun } from './subject.js';
+import { renderTable, type Cell } from './table.js';
+
+const evidenceLength = 90;
+const gapsShown = 3;
+
+/** One row a launch: outcome, seconds to ready, the state it found and how it ended. */
+export function launchesTable({ findings }: InterpretedRun): string {
+  return renderTable({
+    title: stamped(findings.engineKind, 'Launches and the state each one found'),
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'outcome' },
+      { header: 'launch -> ready (s)', decimals: 2 },
+      { header: 'named phases cover (%)', decimals: 1 },
+      { header: 'weight pages' },
+      { header: 'compile cache' },
+      { header: 'process' },
+      { header: 'prefix cache' },
+      { header: 'read from disk' },
+      { header: 'stopped by' },
+      { header: 'stop (ms)', decimals: 0 },
+      { header: 'left over', decimals: 0 },
+    ],
+    rows: findings.launches.map((launch) => [
+      launch.launch,
+      launch.outcome,
+      inSeconds(launch.readyMs),
+      inPercent(launch.coveredFraction),
+      launch.state.pages,
+      launch.state.compileCache,
+      launch.state.process,
+      launch.state.prefixCache,
+      launch.readBytes === undefined ? undefined : formatBytes(launch.readBytes),
+      launch.stoppedHow,
+      launch.stopMs,
+      launch.leftoverProcesses,
+    ]),
+    notes: findings.launches.flatMap((launch) => launch.state.proof.map((proof) => `Launch ${launch.launch}: ${proof}`)),
+  });
+}
+
+/** The phases of each launch that became ready, the remainder, and the three largest gaps with what ran meanwhile. */
+export function phasesTable({ findings }: InterpretedRun): string {
+  const parts = findings.launches.map((launch) => {
+    const { timeline } = launch;
+    if (!timeline) return `Launch ${launch.launch} never became ready (${launch.outcome}): it has no phases.`;
+    return `${phaseRows(findings.engineKind, launch, timeline)}\n\n${gapRows(findings.engineKind, launch, timeline)}`;
+  });
+  return parts.join('\n\n') || 'No launch was observed.';
+}
+
+function phaseRows(kind: InterpretedRun['findings']['engineKind'], launch: LaunchFinding, timeline: StartupTimeline): string {
+  const totalMs = timeline.readyAtMs - timeline.spawnAtMs;
+  const rows: Cell[][] = timeline.phases.map((phase) => [
+    phase.name,
+    phase.term,
+    (phase.startAtMs - timeline.spawnAtMs) / 1000,
+    (phase.endAtMs - timeline.spawnAtMs) / 1000,
+    (phase.endAtMs - phase.startAtMs) / 1000,
+    share(phase.endAtMs - phase.startAtMs, totalMs),
+    cut(phase.startEvidence),
+    cut(phase.endEvidence),
+  ]);
+  rows.push(['not explained', 'remainder', undefined, undefined, timeline.remainderMs / 1000, share(timeline.remainderMs, totalMs), undefined, undefined]);
+  rows.push(['launch -> ready', undefined, 0, totalMs / 1000, totalMs / 1000, share(totalMs, totalMs), undefined, undefined]);
+  const notes = ['Phases may overlap, so their lengths may add up to more than the whole.'];
+  if (timeline.incomplete.length > 0) notes.push(`Only one end was seen, so no length: ${timeline.incomplete.join('; ')}.`);
+  return renderTable({
+    title: stamped(kind, `Launch ${launch.launch}: phases of launch -> ready`),
+    columns: [
+      { header: 'phase' },
+      { header: 'term' },
+      { header: 'start (s)', decimals: 2 },
+      { header: 'end (s)', decimals: 2 },
+      { header: 'length (s)', decimals: 2 },
+      { header: 'share (%)', decimals: 1 },
+      { header: 'starts with' },
+      { header: 'ends with' },
+    ],
+    rows,
+    notes,
+  });
+}
+
+function gapRows(kind: InterpretedRun['findings']['engineKind'], launch: LaunchFinding, timeline: StartupTimeline): string {
+  return renderTable({
+    title: stamped(kind, `Launch ${launch.launch}: the largest gaps no phase covers`),
+    columns: [
+      { header: 'start (s)', decimals: 2 },
+      { header: 'length (s)', decimals: 2 },
+      { header: 'what ran meanwhile' },
+      { header: 'line before' },
+      { header: 'line after' },
+    ],
+    rows: timeline.gaps
+      .slice(0, gapsShown)
+      .map((gap, index) => [
+        (gap.startAtMs - timeline.spawnAtMs) / 1000,
+        (gap.endAtMs - gap.startAtMs) / 1000,
+        launch.gapActivity[index],
+        cut(gap.lineBefore),
+        cut(gap.lineAfter),
+      ]),
+    notes: timeline.gaps.length > gapsShown ? [`${formatCount(timeline.gaps.length - gapsShown)} shorter gaps are not listed.`] : [],
+  });
+}
+
+/** Share of launch -> ready of each term, for every launch; overlaps between terms stay in both. */
+export function termsTable({ findings }: InterpretedRun): string {
+  return renderTable({
+    title: stamped(findings.engineKind, 'Seconds of each term before ready'),
+    columns: [{ header: 'launch', decimals: 0 }, { header: 'term' }, { header: 'length (s)', decimals: 2 }, { header: 'share' }],
+    rows: findings.launches.flatMap((launch) =>
+      launch.termMs.map(({ term, ms }) => [
+        launch.launch,
+        term,
+        ms / 1000,
+        launch.readyMs === undefined || launch.readyMs <= 0 ? undefined : formatPercent(ms / launch.readyMs),
+      ]),
+    ),
+  });
+}
+
+const inSeconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
+const inPercent = (fraction: number | undefined): number | undefined => (fraction === undefined ? undefined : fraction * 100);
+const share = (partMs: number, wholeMs: number): number | undefined => (wholeMs > 0 ? (partMs / wholeMs) * 100 : undefined);
+const cut = (line: string): string => (line.length > evidenceLength ? `${line.slice(0, evidenceLength - 1)}…` : line);

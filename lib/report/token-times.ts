@@ -1,0 +1,110 @@
+/** Chart 4: how the text arrived, chunk by chunk, cold and warm streams over each other. */
+import type { ChunkRow, RequestRow } from '../archive/tables.js';
+import type { RequestTiming } from '../interpret/findings.js';
+import { formatFactor, formatMs } from '../interpret/format.js';
+import { median, sortSamples } from '../interpret/stats.js';
+import { framed, meaningColours, rounded, type Chart, type NoChart } from './chart.js';
+import { downsample } from './downsample.js';
+import { stamped, type InterpretedRun } from './subject.js';
+import { renderTable } from './table.js';
+
+const pointsInAll = 2000;
+const seedNames = ['cold_1', 'warm_1', 'warm'];
+
+interface Stream {
+  readonly request: RequestRow;
+  readonly kind: 'cold' | 'warm';
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** Cumulative chunks with generated text against milliseconds since sending, one line a streamed request. */
+export function tokenTimes({ data, findings }: InterpretedRun): Chart | NoChart {
+  const streams = streamsOf(data.requests, data.chunks);
+  if (streams.length === 0) return { kind: 'no-chart', why: "No streamed request with the seed's payload brought text, so there are no tokens to place in time." };
+  const perStream = Math.max(8, Math.floor(pointsInAll / streams.length));
+  const values = streams.flatMap((stream) =>
+    downsample(stream.points, perStream).map((point) => ({ request: stream.request.requestId, kind: stream.kind, ms: rounded(point.x), count: point.y })),
+  );
+  const title = stamped(findings.engineKind, tokensTitle(findings.timings));
+  const cold = streams.filter((stream) => stream.kind === 'cold').length;
+  const unit = streams.every(({ request }) => request.completionTokens === request.chunks) ? 'tokens (each chunk held one)' : 'chunks of text (one may hold several tokens)';
+  const subtitle = `n = ${cold} cold and ${streams.length - cold} warm streams, the seed's payload; cold: thick line, warm: thin lines`;
+  const colour = { field: 'kind', type: 'nominal', scale: { domain: ['warm', 'cold'], range: [meaningColours.warm, meaningColours.cold] }, legend: { title: null } };
+  const line = (kind: 'cold' | 'warm', mark: Record<string, unknown>) => ({
+    transform: [{ filter: `datum.kind === '${kind}'` }],
+    mark: { type: 'line', interpolate: 'step-after', ...mark },
+    encoding: {
+      x: { field: 'ms', type: 'quantitative', scale: { zero: true }, axis: { title: 'milliseconds since the request was sent' } },
+      y: { field: 'count', type: 'quantitative', axis: { title: unit } },
+      color: colour,
+      detail: { field: 'request' },
+    },
+  });
+  return {
+    kind: 'chart',
+    title,
+    subtitle,
+    spec: framed(title, subtitle, {
+      width: 640,
+      height: 280,
+      data: { values },
+      layer: [line('warm', { strokeWidth: 1, opacity: 0.55 }), line('cold', { strokeWidth: 3 })],
+    }),
+    table: streamsTable(title, streams),
+  };
+}
+
+/** Whether a chunk carried generated text. */
+export const isText = (chunk: ChunkRow): boolean => chunk.kind === 'token' || chunk.kind === 'reasoning';
+
+function streamsOf(requests: readonly RequestRow[], chunks: readonly ChunkRow[]): Stream[] {
+  const byRequest = new Map<string, ChunkRow[]>();
+  for (const chunk of chunks.filter(isText)) {
+    const own = byRequest.get(chunk.requestId);
+    if (own) own.push(chunk);
+    else byRequest.set(chunk.requestId, [chunk]);
+  }
+  return requests.flatMap((request): Stream[] => {
+    const own = byRequest.get(request.requestId) ?? [];
+    const { sentAtMs } = request;
+    if (!seedNames.includes(request.name) || request.outcome !== 'completed' || sentAtMs === undefined || own.length === 0) return [];
+    const ordered = [...own].sort((a, b) => a.sequence - b.sequence);
+    const points = ordered.map((chunk, index) => ({ x: chunk.atMs - sentAtMs, y: index + 1 }));
+    return [{ request, kind: request.name === 'cold_1' ? 'cold' : 'warm', points }];
+  });
+}
+
+function tokensTitle(timings: readonly RequestTiming[]): string {
+  const streamed = timings.filter((timing) => timing.streamed && timing.outcome === 'completed' && seedNames.includes(timing.name));
+  const cold = streamed.find((timing) => timing.name === 'cold_1');
+  const warm = streamed.filter((timing) => timing.name === 'warm');
+  const medianOf = (pick: (timing: RequestTiming) => number | undefined) => median(sortSamples(warm.flatMap((timing) => pick(timing) ?? [])));
+  const warmTtftMs = medianOf((timing) => timing.ttftMs);
+  const warmTpotMs = medianOf((timing) => timing.tpotMs);
+  if (cold?.ttftMs === undefined || warmTtftMs === undefined) return `Text arrived at ${formatMs(warmTpotMs ?? cold?.tpotMs)} a token; no pair of cold and warm streams to compare`;
+  const start = `The cold stream began ${formatMs(cold.ttftMs - warmTtftMs)} later than the warm median`;
+  if (cold.tpotMs === undefined || warmTpotMs === undefined) return start;
+  return `${start}, then took ${formatMs(cold.tpotMs)} a token against ${formatMs(warmTpotMs)} (${formatFactor(cold.tpotMs / warmTpotMs)})`;
+}
+
+function streamsTable(title: string, streams: readonly Stream[]): string {
+  return renderTable({
+    title,
+    columns: [
+      { header: 'request' },
+      { header: 'kind' },
+      { header: 'chunks', decimals: 0 },
+      { header: 'tokens by usage', decimals: 0 },
+      { header: 'first after (ms)', decimals: 1 },
+      { header: 'last after (ms)', decimals: 1 },
+    ],
+    rows: streams.map(({ request, kind, points }) => [
+      request.requestId,
+      kind,
+      points.length,
+      request.completionTokens,
+      points[0]?.x,
+      points[points.length - 1]?.x,
+    ]),
+  });
+}

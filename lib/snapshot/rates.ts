@@ -1,0 +1,76 @@
+/** How often readings were really taken, how often a figure really changed, and its band over a window. Pure. */
+
+interface Stamped {
+  readonly atMs: number;
+}
+
+/** The columns of a row that hold numbers, absent ones included. */
+export type NumberColumnOf<R> = { [K in keyof R]-?: NonNullable<R[K]> extends number ? K : never }[keyof R];
+
+/**
+ * Changes of a figure per second: the rate at which its source renews it, at least. An update to the same value
+ * cannot be seen. Absent with fewer than two readings. Rows in time order, of one GPU; readings without the figure are left out.
+ */
+export function rateOfDistinctUpdates<R extends Stamped>(rows: readonly R[], column: NumberColumnOf<R>): number | undefined {
+  const seen = valuesOf(rows, column);
+  const [first, last] = [seen[0], seen[seen.length - 1]];
+  if (!first || !last || last.atMs <= first.atMs) return undefined;
+  const changes = seen.filter(({ value }, at) => at > 0 && value !== seen[at - 1]?.value).length;
+  return (changes * 1000) / (last.atMs - first.atMs);
+}
+
+export interface Band {
+  readonly n: number;
+  readonly median: number;
+  /** 5th percentile: with fewer than 20 readings it leans on the lowest one. */
+  readonly low: number;
+  /** 95th percentile. */
+  readonly high: number;
+  /** Absent with one reading. When it is far below the sampling rate, n overstates how much was seen. */
+  readonly distinctPerS?: number | undefined;
+}
+
+/** The band of a figure over fromMs <= atMs <= toMs. Absent when the window holds no reading of it. */
+export function bandOf<R extends Stamped>(rows: readonly R[], column: NumberColumnOf<R>, fromMs: number, toMs: number): Band | undefined {
+  const inWindow = rows.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
+  const sorted = valuesOf(inWindow, column).map(({ value }) => value).sort((a, b) => a - b);
+  const [low, median, high] = [0.05, 0.5, 0.95].map((share) => quantileOfSorted(sorted, share));
+  if (low === undefined || median === undefined || high === undefined) return undefined;
+  return { n: sorted.length, median, low, high, distinctPerS: rateOfDistinctUpdates(inWindow, column) };
+}
+
+/** Linear interpolation between order statistics: the k-th of n values (k from 0) stands at share k / (n - 1). */
+function quantileOfSorted(sorted: readonly number[], share: number): number | undefined {
+  const position = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(position)];
+  const above = sorted[Math.ceil(position)];
+  return below === undefined || above === undefined ? undefined : below + (above - below) * (position - Math.floor(position));
+}
+
+function valuesOf<R extends Stamped>(rows: readonly R[], column: NumberColumnOf<R>): { readonly atMs: number; readonly value: number }[] {
+  return rows.flatMap((row) => {
+    const value = row[column] as number | undefined;
+    return value === undefined ? [] : [{ atMs: row.atMs, value }];
+  });
+}
+
+export interface AchievedRate {
+  readonly n: number;
+  readonly perS: number;
+  readonly medianPauseMs: number;
+  readonly longestPauseMs: number;
+  /** Planned readings that are not there: gaps of the sampler. */
+  readonly missing: number;
+}
+
+/** What a sampler with a planned interval really delivered, from its rows in time order. Absent with fewer than two. */
+export function achievedRate(rows: readonly Stamped[], plannedIntervalMs: number): AchievedRate | undefined {
+  const pauses = rows.slice(1).map(({ atMs }, at) => atMs - (rows[at]?.atMs ?? atMs));
+  const spanMs = pauses.reduce((sum, pause) => sum + pause, 0);
+  const sorted = [...pauses].sort((a, b) => a - b);
+  const median = quantileOfSorted(sorted, 0.5);
+  const longest = sorted[sorted.length - 1];
+  if (median === undefined || longest === undefined || spanMs <= 0) return undefined;
+  const planned = Math.round(spanMs / plannedIntervalMs) + 1;
+  return { n: rows.length, perS: (pauses.length * 1000) / spanMs, medianPauseMs: median, longestPauseMs: longest, missing: Math.max(0, planned - rows.length) };
+}

@@ -1,0 +1,32 @@
+/** What the notebook kernel and the sampler say to each other: JSON lines over the sampler's pipes. */
+import type { GpuIdentity } from './nvml.js';
+import type { PointReading } from './samples.js';
+import type { TickCounts } from './ticks.js';
+
+/** The sampler's job: the first line on its standard input. */
+export interface SamplerJob {
+  readonly runDir: string;
+  readonly clockOriginNs: string;
+  readonly intervalMs: number;
+  readonly gpuIntervalMs: number;
+  /** Name or path of NVML; absent: the usual one. */
+  readonly nvmlLibrary?: string | undefined;
+}
+
+/** Later lines. The end of the input means the same as stop: the owner is gone. */
+export type SamplerRequest = { readonly read: 'snapshot-point' } | { readonly stop: true };
+
+/** What the sampler answers. Each request to read has one answer, in the order of the requests. */
+export type SamplerReply =
+  | { readonly ready: true; readonly gpus: readonly GpuIdentity[]; readonly driverVersion?: string | undefined; readonly noGpu?: string | undefined }
+  | { readonly reading: readonly PointReading[] }
+  | { readonly failed: string }
+  | { readonly stopped: true; readonly host: TickCounts; readonly gpu?: TickCounts | undefined };
+
+/** `server.json` in the run folder: written by the keeper while a server lives. */
+export interface ServerFile {
+  readonly launch: number;
+  readonly pid: number;
+  /** The session that the server leads. */
+  readonly sid: number;
+}
