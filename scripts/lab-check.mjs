@@ -132,7 +132,7 @@ function listenToRequests(page, isOwn) {
   return foreign;
 }
 
-/** Runs the notebook through Lab's own command, which resolves when the last cell has ended. */
+/** Runs the notebook through Lab's own command, which resolves when the last cell has ended: with false when one failed. */
 async function runAllCells(page, notebook, limitMs) {
   await page.waitForFunction(
     (path) => {
@@ -145,12 +145,13 @@ async function runAllCells(page, notebook, limitMs) {
   const startedMs = performance.now();
   page.setDefaultTimeout(limitMs);
   const isDone = page.evaluate(() => globalThis.jupyterapp.commands.execute('notebook:run-all-cells'));
-  await Promise.race([
+  const allRan = await Promise.race([
     isDone,
     new Promise((_, reject) => setTimeout(() => reject(new Stop(`The notebook did not end within ${limitMs / 60_000} minutes.`)), limitMs).unref()),
   ]);
   const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
-  return { seconds, ...(await page.evaluate(readCells)) };
+  const cells = await page.evaluate(readCells);
+  return { seconds, ...cells, failures: allRan ? cells.failures : ['a cell failed', ...cells.failures] };
 }
 
 /** Lab loads its chart library when it meets the first chart, and draws what is in view; a chart never drawn is reported as missing. */

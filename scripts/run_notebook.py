@@ -24,7 +24,7 @@ from terminal import WORTH_SAYING_S, Terminal
 # After an interrupt a cell has this long to end by itself; then the kernel is shut down under it.
 INTERRUPT_GRACE_S = 5.0
 # jupyter_client asks, then terminates after half of this, then kills.
-SHUTDOWN_S = 4.0
+SHUTDOWN_S = 2.0
 # The same signal may come twice: from the terminal and from the program that started this one.
 SAME_SIGNAL_S = 1.0
 PARENT_CHECK_S = 0.5

@@ -1,7 +1,7 @@
 // Makes a fresh clone ready: node modules and a project-local .venv, both exactly as pinned, nothing global.
 // When both are as they should be, it says nothing and takes milliseconds.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { install } from './parts/install.mjs';
 import { root, venv } from './parts/place.mjs';
 import { findPython, installRequirements, isInstalled } from './parts/python.mjs';
@@ -13,7 +13,7 @@ export async function main() {
   const python = isInstalled(venv, requirements) ? undefined : findPython(PYTHON);
   await setUpNodeModules();
   if (python) await installRequirements(venv, requirements, python);
-  declareScripts();
+  adaptJupyter();
   return 0;
 }
 
@@ -22,10 +22,19 @@ async function setUpNodeModules() {
   await install('npm ci', 'npm', ['ci', '--no-audit', '--no-fund'], { place: join(root, 'node_modules') });
 }
 
-/** JupyterLab brings JavaScript programs in CommonJS; below our package.json Node would take them for ES modules. */
-function declareScripts() {
-  const file = join(venv, 'package.json');
-  if (!existsSync(file)) writeFileSync(file, '{ "type": "commonjs" }\n');
+/** What JupyterLab needs to know when it lives inside a project like this one. */
+function adaptJupyter() {
+  // It brings JavaScript programs in CommonJS; below our package.json Node would take them for ES modules.
+  writeJson(join(venv, 'package.json'), { type: 'commonjs' });
+  // It asks whether to fetch news, and fetches update notices: a project on one machine needs neither.
+  writeJson(join(venv, 'share', 'jupyter', 'lab', 'settings', 'overrides.json'), {
+    '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false },
+  });
+}
+
+function writeJson(file, value) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(value)}\n`);
 }
 
 /** npm keeps what it installed in a hidden lockfile; packages for other platforms are the only ones that may be absent. */

@@ -1,5 +1,6 @@
 /** The run's plan of requests: what each is called, what it carries, in which order. Nothing is sent here. */
 import type { RunRecord, WorkloadRecord } from '../archive/record.js';
+import { servedModelName } from '../freeze/command.js';
 import { longPayload, type LongRow } from '../freeze/workload.js';
 import type { ExchangePlan } from '../probe/exchange.js';
 import type { RequestLabel } from '../probe/trace.js';
@@ -18,14 +19,6 @@ export interface RequestTarget {
   readonly baseUrl: string;
   readonly launch: number;
   readonly timeoutMs: number;
-}
-
-/** Name the server knows the model by: as its command says, or as the configuration does when it is attached. */
-export function servedModelName(record: RunRecord): string {
-  const { command, kind } = record.engine;
-  if (kind === 'attach') return record.model.name;
-  const flag = command.indexOf('--served-model-name');
-  return (flag < 0 ? undefined : command[flag + 1]) ?? record.model.location;
 }
 
 /** One request with the seed's constant payload. `streamed` adds only what streaming needs; the work is the same. */

@@ -3,7 +3,7 @@ import { request } from 'undici';
 import type { RunRecord } from '../archive/record.js';
 import type { RequestRow } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
-import { servedModelName } from './requests.js';
+import { servedModelName } from '../freeze/command.js';
 
 /** The server answers, but not as the frozen run needs it. */
 export class SanityError extends Error {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendRows } from '../archive/folder.js';
 import { tables, type CalibrationRow, type LaunchRow, type RequestRow, type SnapshotRow } from '../archive/tables.js';
+import { serverUrl } from '../freeze/command.js';
 import { assertUnchanged, type FrozenRun } from '../freeze/freeze.js';
 import { evictFromPageCache, readResidency } from '../freeze/pagecache.js';
 import { launchServer, type LaunchProgress, type Server } from '../launch/server.js';
@@ -60,9 +61,9 @@ export async function openSession(run: FrozenRun): Promise<Session> {
   let launches = 0;
   let server: Server | undefined;
   const attached = record.engine.kind === 'attach';
-  const baseUrl = attached ? (config.url ?? '') : `http://127.0.0.1:${config.port}`;
+  const baseUrl = serverUrl(config);
   const target = (): RequestTarget => ({ record, baseUrl, launch: launches, timeoutMs: config.requestTimeoutS * 1000 });
-  const scrape = (label: string) => scrapeMetrics({ baseUrl, runDir: dir, launch: launches, scrape: label, clock });
+  const scrape = (label: string) => scrapeMetrics(baseUrl, dir, launches, label, clock);
 
   const send = async ({ label, plan }: PlannedRequest, signal?: AbortSignal): Promise<Trace> => {
     assertAlive(server, attached, launches);

@@ -2,15 +2,23 @@
  * Keeps synthetic models in a cache folder: a name and a seed -> a folder that a server loads like a downloaded model.
  * The shape is that of the model imitated; the weights are seeded noise (see weights.ts), so the text it generates is noise.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hashFile } from './filehash.js';
 import { ModelError } from './modelerror.js';
+import { formatJson, formatModelTexts } from './modeltexts.js';
 import { evictFromPageCache, type NotObservable, type Residency } from './pagecache.js';
-import { countParameters, findSyntheticShape, modelConfig, syntheticShapes, type SyntheticShape } from './shapes.js';
-import { formatTokenizerJson, generationConfig, tokenizerConfig } from './tokenizer.js';
-import { flushFolder, weightFileBytes, writeDurably, writeWeightFile, type WriteProgress, type WrittenFile } from './weightfile.js';
+import { countParameters, findSyntheticShape, syntheticShapes, type SyntheticShape } from './shapes.js';
+import { claimUnfinished, dropUnfinished, removeAbandoned } from './unfinished.js';
+import {
+  flushFolder,
+  weightFileBytes,
+  writeDurably,
+  writeWeightFile,
+  type WriteProgress,
+  type WrittenFile,
+} from './weightfile.js';
 
 export interface WriteOptions {
   /** `tiny` or `synthetic:tiny`, and so on. */
@@ -82,13 +90,15 @@ export async function writeSyntheticModel(options: WriteOptions): Promise<Synthe
     await moveIntoPlace(unfinished, dir, () => findFault(dir, shape, seed));
     return { dir, shape, seed, written: true, because, residencyAfterWrite };
   } finally {
-    await rm(unfinished, { recursive: true, force: true });
-    beingWritten.delete(unfinished);
+    await dropUnfinished(unfinished);
   }
 }
 
 /** Names of files whose sha256 is not the one they were written with. Empty for a folder we did not write. */
-export function findDamage(dir: string, files: readonly { readonly path: string; readonly sha256: string }[]): string[] {
+export function findDamage(
+  dir: string,
+  files: readonly { readonly path: string; readonly sha256: string }[],
+): string[] {
   const found = new Map(files.map((file) => [file.path, file.sha256]));
   const written = readManifest(dir)?.files ?? [];
   return written.filter((file) => found.get(file.path) !== file.sha256).map((file) => file.path);
@@ -96,7 +106,11 @@ export function findDamage(dir: string, files: readonly { readonly path: string;
 
 function unknownName(name: string): ModelError {
   const known = syntheticShapes.map((shape) => `synthetic:${shape.name}`).join(', ');
-  return new ModelError('unknown-synthetic', name, `there is no synthetic model ${JSON.stringify(name)}. Give one of ${known}.`);
+  return new ModelError(
+    'unknown-synthetic',
+    name,
+    `there is no synthetic model ${JSON.stringify(name)}. Give one of ${known}.`,
+  );
 }
 
 /** What keeps the folder from being used as it is; undefined when it is whole. Weights are judged by their size alone. */
@@ -104,7 +118,8 @@ async function findFault(dir: string, shape: SyntheticShape, seed: number): Prom
   if (!existsSync(dir)) return 'it was not there';
   const manifest = readManifest(dir);
   if (!manifest) return `its ${MANIFEST} is missing or unreadable`;
-  if (manifest.format !== FORMAT || manifest.name !== shape.name || manifest.seed !== seed) return 'it was written as another model';
+  if (manifest.format !== FORMAT || manifest.name !== shape.name || manifest.seed !== seed)
+    return 'it was written as another model';
   if (!manifest.files.some((file) => file.path === WEIGHTS)) return `its ${MANIFEST} lists no weights`;
   for (const file of manifest.files) {
     const fault = await findFileFault(join(dir, file.path), file);
@@ -131,40 +146,11 @@ function readManifest(dir: string): Manifest | undefined {
   }
 }
 
-/** Unfinished folders that this process is writing: a number in a name alone does not tell, as pids come back. */
-const beingWritten = new Set<string>();
-let claims = 0;
-
-function claimUnfinished(dir: string): string {
-  claims += 1;
-  const unfinished = `${dir}.${process.pid}-${claims}.tmp`;
-  mkdirSync(unfinished);
-  beingWritten.add(unfinished);
-  return unfinished;
-}
-
-/** Remove what writers that no longer run left behind. If another process has the pid by now, the folder stays. */
-async function removeAbandoned(dir: string): Promise<void> {
-  for (const name of readdirSync(dirname(dir))) {
-    const path = join(dirname(dir), name);
-    if (!path.startsWith(`${dir}.`) || !name.endsWith('.tmp') || beingWritten.has(path)) continue;
-    const pid = Number.parseInt(path.slice(dir.length + 1), 10);
-    if (pid === process.pid || !isRunning(pid)) await rm(path, { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 async function requireSpace(cacheDir: string, shape: SyntheticShape): Promise<void> {
   const { bavail, bsize } = await statfs(cacheDir);
   const freeBytes = bavail * bsize;
-  if (freeBytes < weightFileBytes(shape) + SPARE_BYTES) throw noSpace(cacheDir, shape, `${gigabytes(freeBytes)} are free`);
+  if (freeBytes < weightFileBytes(shape) + SPARE_BYTES)
+    throw noSpace(cacheDir, shape, `${gigabytes(freeBytes)} are free`);
 }
 
 function noSpace(cacheDir: string, shape: SyntheticShape, evidence: string, cause?: unknown): ModelError {
@@ -178,15 +164,10 @@ function gigabytes(bytes: number): string {
 }
 
 async function writeFolder(dir: string, shape: SyntheticShape, seed: number, options: WriteOptions): Promise<void> {
-  const texts = {
-    'config.json': formatJson(modelConfig(shape)),
-    'generation_config.json': formatJson(generationConfig(shape)),
-    'tokenizer.json': formatTokenizerJson(shape),
-    'tokenizer_config.json': formatJson(tokenizerConfig(shape)),
-  };
   try {
     const files = [{ path: WEIGHTS, ...(await writeWeightFile(join(dir, WEIGHTS), shape, seed, options)) }];
-    for (const [path, text] of Object.entries(texts)) files.push({ path, ...(await writeDurably(join(dir, path), text)) });
+    for (const [path, text] of Object.entries(formatModelTexts(shape)))
+      files.push({ path, ...(await writeDurably(join(dir, path), text)) });
     await writeDurably(join(dir, MANIFEST), formatJson(describe(shape, seed, files)));
     await flushFolder(dir);
   } catch (cause) {
@@ -201,7 +182,11 @@ function describe(shape: SyntheticShape, seed: number, files: Manifest['files'])
 }
 
 /** Swap the finished folder in. Another writer may have been faster: its whole copy is kept and ours dropped. */
-async function moveIntoPlace(finished: string, dir: string, findFaultThere: () => Promise<string | undefined>): Promise<void> {
+async function moveIntoPlace(
+  finished: string,
+  dir: string,
+  findFaultThere: () => Promise<string | undefined>,
+): Promise<void> {
   if (existsSync(dir)) {
     if ((await findFaultThere()) === undefined) return;
     const discarded = finished.replace(/\.tmp$/, '-old.tmp');
@@ -214,8 +199,4 @@ async function moveIntoPlace(finished: string, dir: string, findFaultThere: () =
     if ((await findFaultThere()) !== undefined) throw error;
   }
   await flushFolder(dirname(dir));
-}
-
-function formatJson(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
 }

@@ -49,8 +49,10 @@ export const optionalFlags = {
  */
 export function findEngine(wish: EngineWish, host: EngineHost): FoundEngine {
   if (wish.engine === 'attach') return attached('asked for: the engine is set to attach');
-  if (wish.engine === 'auto' && wish.url !== undefined) return attached('a URL is given, so the server there is measured');
-  if (wish.vllm !== undefined) return describeVllm(findNamed(wish.vllm, host), 'it is the one named in the configuration', host);
+  if (wish.engine === 'auto' && wish.url !== undefined)
+    return attached('a URL is given, so the server there is measured');
+  if (wish.vllm !== undefined)
+    return describeVllm(findNamed(wish.vllm, host), 'it is the one named in the configuration', host);
   const places = [
     { file: join(host.projectRoot, '.venv-vllm/bin/vllm'), because: "it is in the project's .venv-vllm" },
     { file: join(host.projectRoot, '.venv/bin/vllm'), because: "it is in the project's .venv" },
@@ -128,7 +130,13 @@ function deviceOf(packages: InstalledPackages, host: EngineHost): Device {
 
 /** A driver (its /proc folder, or a libcuda as containers mount it) and a device node. */
 function hasNvidiaDevice(): boolean {
-  const drivers = ['/proc/driver/nvidia/version', '/usr/lib/x86_64-linux-gnu/libcuda.so.1', '/usr/lib/aarch64-linux-gnu/libcuda.so.1', '/usr/lib64/libcuda.so.1', '/usr/local/nvidia/lib64/libcuda.so.1'];
+  const drivers = [
+    '/proc/driver/nvidia/version',
+    '/usr/lib/x86_64-linux-gnu/libcuda.so.1',
+    '/usr/lib/aarch64-linux-gnu/libcuda.so.1',
+    '/usr/lib64/libcuda.so.1',
+    '/usr/local/nvidia/lib64/libcuda.so.1',
+  ];
   const hasNode = existsSync('/dev') && readdirSync('/dev').some((name) => /^nvidia\d+$/.test(name));
   return hasNode && drivers.some((file) => existsSync(file));
 }
@@ -143,9 +151,17 @@ function readOptionalFlags(packages: InstalledPackages): string[] {
 /** The server's argument files have moved between versions (0.26 to 0.32), so they are found by name. */
 function readArgumentFiles(vllmFolder: string): string {
   const entrypoints = join(vllmFolder, 'entrypoints');
-  const known = ['openai/cli_args.py', 'launchers/cli_args.py'].map((file) => join(entrypoints, file)).filter((file) => existsSync(file));
-  const files = [...(known.length > 0 ? known : findFiles(entrypoints, 'cli_args.py')), join(vllmFolder, 'engine/arg_utils.py')];
-  return files.filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8')).join('\n');
+  const known = ['openai/cli_args.py', 'launchers/cli_args.py']
+    .map((file) => join(entrypoints, file))
+    .filter((file) => existsSync(file));
+  const files = [
+    ...(known.length > 0 ? known : findFiles(entrypoints, 'cli_args.py')),
+    join(vllmFolder, 'engine/arg_utils.py'),
+  ];
+  return files
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
 }
 
 function findFiles(folder: string, name: string): string[] {

@@ -21,7 +21,8 @@ export interface EnvironmentPorts {
 export async function readEnvironment(ports: EnvironmentPorts): Promise<EnvironmentRecord> {
   const { projectRoot, weightsDir, readText = readTextFile, readCommand = runCommand } = ports;
   const memory = parseMemory(readText('/proc/meminfo') ?? '');
-  const mount = weightsDir === undefined ? undefined : findMount(readText('/proc/self/mountinfo') ?? '', realPath(weightsDir));
+  const mount =
+    weightsDir === undefined ? undefined : findMount(readText('/proc/self/mountinfo') ?? '', realPath(weightsDir));
   return {
     kernel: `${systemType()} ${release()} ${machine()}`,
     os: parseOsName(readText('/etc/os-release') ?? '') ?? 'unknown',
@@ -80,7 +81,14 @@ function unescapeOctal(text: string): string {
 }
 
 /** Columns asked of nvidia-smi, in this order. */
-export const smiColumns = ['index', 'name', 'memory.total', 'memory.used', 'driver_version', 'persistence_mode'] as const;
+export const smiColumns = [
+  'index',
+  'name',
+  'memory.total',
+  'memory.used',
+  'driver_version',
+  'persistence_mode',
+] as const;
 
 /** Lines of `nvidia-smi --query-gpu=... --format=csv,noheader,nounits`. "[N/A]" becomes absent; a line without index or total is left out. */
 export function parseSmi(csv: string): GpuRecord[] {
@@ -109,9 +117,18 @@ async function readGpusBySmi(readCommand: ReadCommand): Promise<readonly GpuReco
 }
 
 /** Name and version from package.json, and the commit where the project is a git checkout ("-dirty": with local changes). */
-async function describeProject(root: string, readText: (file: string) => string | undefined, readCommand: ReadCommand): Promise<string> {
-  const { name = 'day-007', version = '' } = JSON.parse(readText(join(root, 'package.json')) ?? '{}') as { name?: string; version?: string };
-  const commit = existsSync(join(root, '.git')) ? await readCommand('git', ['-C', root, 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*']) : undefined;
+async function describeProject(
+  root: string,
+  readText: (file: string) => string | undefined,
+  readCommand: ReadCommand,
+): Promise<string> {
+  const { name = 'day-007', version = '' } = JSON.parse(readText(join(root, 'package.json')) ?? '{}') as {
+    name?: string;
+    version?: string;
+  };
+  const commit = existsSync(join(root, '.git'))
+    ? await readCommand('git', ['-C', root, 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'])
+    : undefined;
   return [name, version, commit === undefined ? '' : `(${commit.trim()})`].filter((part) => part !== '').join(' ');
 }
 

@@ -21,7 +21,10 @@ export class ConfigError extends Error {
 function describeProblems(problems: readonly ConfigProblem[]): string {
   const lines = problems.map((p) => `${p.field}: ${p.origin} gives ${p.given}; allowed: ${p.allowed}`);
   if (lines.length === 1) return `The configuration cannot be used. ${lines[0]}`;
-  return [`The configuration cannot be used. ${lines.length} values are wrong:`, ...lines.map((line) => `- ${line}`)].join('\n');
+  return [
+    `The configuration cannot be used. ${lines.length} values are wrong:`,
+    ...lines.map((line) => `- ${line}`),
+  ].join('\n');
 }
 
 /** No engine can be started as configured. */

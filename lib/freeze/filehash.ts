@@ -52,7 +52,7 @@ async function digest(file: string, flags: number, { onRead, signal }: HashOptio
   try {
     const buffer = alignedBuffer();
     const { size } = await handle.stat();
-    for (let position = 0; position < size; ) {
+    for (let position = 0; position < size;) {
       signal?.throwIfAborted();
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
       if (bytesRead === 0) break;

@@ -33,9 +33,18 @@ function attachedValues(): ForcedValues {
 
 function cpuValues(cores: number): ForcedValues {
   return {
-    model: { value: 'synthetic:qwen2.5-0.5b', why: `a CPU with ${cores} cores: Phi-3-mini (7.6 GB in bfloat16) would answer in minutes. Exact shape of Qwen2.5-0.5B, random weights, so the text is noise` },
-    gpuMemoryUtilization: { text: 'not passed', why: 'on CPU it is a share of RAM that must be free at start; the size of the KV cache is given instead' },
-    kvCacheGiB: { value: 1, why: 'on CPU the KV cache is given in GiB (VLLM_CPU_KVCACHE_SPACE), else vLLM takes a share of RAM' },
+    model: {
+      value: 'synthetic:qwen2.5-0.5b',
+      why: `a CPU with ${cores} cores: Phi-3-mini (7.6 GB in bfloat16) would answer in minutes. Exact shape of Qwen2.5-0.5B, random weights, so the text is noise`,
+    },
+    gpuMemoryUtilization: {
+      text: 'not passed',
+      why: 'on CPU it is a share of RAM that must be free at start; the size of the KV cache is given instead',
+    },
+    kvCacheGiB: {
+      value: 1,
+      why: 'on CPU the KV cache is given in GiB (VLLM_CPU_KVCACHE_SPACE), else vLLM takes a share of RAM',
+    },
   };
 }
 

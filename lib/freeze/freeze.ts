@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { readRunRecord, writeRunRecord } from '../archive/folder.js';
 import type { EnvironmentRecord, GpuRecord, RunRecord } from '../archive/record.js';
 import { createClock, readWallClock, type Clock } from '../clock.js';
-import { buildEngine, formatServeScript } from './command.js';
+import { buildEngine } from './command.js';
 import type { RunConfig } from './config.js';
 import { readEnvironment, type EnvironmentPorts } from './environment.js';
 import { FreezeError } from './errors.js';
 import { assertSameConfig, assertSameFiles, flattenConfig, runFingerprint } from './identity.js';
 import { resolveModel, type FreezeProgress, type ModelPorts, type ResolvedModel } from './model.js';
 import type { FileStamp } from './modelfiles.js';
+import { formatServeScript } from './servescript.js';
 import { planWorkloads } from './workload.js';
 
 declare const frozen: unique symbol;
@@ -53,10 +54,14 @@ export async function freezeRun(config: RunConfig, ports: FreezePorts = {}): Pro
   const startedAtUtc = (ports.readWallClock ?? readWallClock)();
   const dir = runFolder(config);
   refuseExisting(dir, config.runId);
-  const { model, record } = await describeRun(config, dir, ports, { startedAtUtc, clockOriginNs: String(clock.originNs) });
+  const { model, record } = await describeRun(config, dir, ports, {
+    startedAtUtc,
+    clockOriginNs: String(clock.originNs),
+  });
   refuseExisting(dir, config.runId);
   writeRunRecord(dir, record);
-  if (record.engine.command.length > 0) writeFileSync(join(dir, 'serve.sh'), formatServeScript(record.engine), { mode: 0o700, flag: 'wx' });
+  if (record.engine.command.length > 0)
+    writeFileSync(join(dir, 'serve.sh'), formatServeScript(record.engine), { mode: 0o700, flag: 'wx' });
   return brand({ mode: 'live', dir, record, config, clock, modelStamps: model.stamps });
 }
 
@@ -74,7 +79,14 @@ export function assertUnchanged(run: FrozenRun, current: RunConfig): void {
 
 function openSaved(config: RunConfig, dir: string): FrozenRun {
   const record = readRunRecord(dir);
-  return brand({ mode: 'replay', dir, record, config, clock: createClock(BigInt(record.clockOriginNs)), modelStamps: [] });
+  return brand({
+    mode: 'replay',
+    dir,
+    record,
+    config,
+    clock: createClock(BigInt(record.clockOriginNs)),
+    modelStamps: [],
+  });
 }
 
 function brand(run: Omit<FrozenRun, typeof frozen>): FrozenRun {
@@ -98,13 +110,28 @@ function isRunFile(name: string): boolean {
 
 type Origin = Pick<RunRecord, 'startedAtUtc' | 'clockOriginNs'>;
 
-async function describeRun(config: RunConfig, dir: string, ports: FreezePorts, origin: Origin): Promise<{ model: ResolvedModel; record: RunRecord }> {
+async function describeRun(
+  config: RunConfig,
+  dir: string,
+  ports: FreezePorts,
+  origin: Origin,
+): Promise<{ model: ResolvedModel; record: RunRecord }> {
   const { foundEngine } = config;
-  if (!foundEngine) throw new FreezeError('The configuration names no engine. Make it with resolveConfig, without a replay.', 'engine');
+  if (!foundEngine)
+    throw new FreezeError('The configuration names no engine. Make it with resolveConfig, without a replay.', 'engine');
   const env = ports.env ?? process.env;
-  const model = await (ports.resolveModel ?? resolveModel)(config, { env, onProgress: ports.onProgress, signal: ports.signal });
+  const model = await (ports.resolveModel ?? resolveModel)(config, {
+    env,
+    onProgress: ports.onProgress,
+    signal: ports.signal,
+  });
   const { location, kind, fingerprint } = model.record;
-  const { engine, entries } = buildEngine(foundEngine, config, { runDir: dir, modelLocation: location, servedName: model.servedName, inherited: env });
+  const { engine, entries } = buildEngine(foundEngine, config, {
+    runDir: dir,
+    modelLocation: location,
+    servedName: model.servedName,
+    inherited: env,
+  });
   const flat = flattenConfig(config, engine.kind);
   const record: RunRecord = {
     format: 1,
@@ -113,7 +140,11 @@ async function describeRun(config: RunConfig, dir: string, ports: FreezePorts, o
     config: flat,
     configEntries: [...config.entries, ...model.entries, ...entries],
     engine,
-    environment: await (ports.readEnvironment ?? readEnvironment)({ projectRoot: config.projectRoot, weightsDir: kind === 'remote' ? undefined : location, readGpus: ports.readGpus }),
+    environment: await (ports.readEnvironment ?? readEnvironment)({
+      projectRoot: config.projectRoot,
+      weightsDir: kind === 'remote' ? undefined : location,
+      readGpus: ports.readGpus,
+    }),
     model: model.record,
     workloads: planWorkloads({ ...config, ...model, device: foundEngine.device }),
     fingerprint: runFingerprint(flat, engine, fingerprint),

@@ -17,7 +17,10 @@ const prefix = 'DAY007_';
 const otherVariables: readonly string[] = ['DAY007_PYTHON', 'DAY007_LAUNCH'];
 
 /** Every given value; the cell wins over the environment. An empty variable counts as not set. Unknown names are problems. */
-export function collectGiven(cell: ConfigInput, env: Readonly<Record<string, string | undefined>>): { given: Map<ConfigField, Given>; problems: ConfigProblem[] } {
+export function collectGiven(
+  cell: ConfigInput,
+  env: Readonly<Record<string, string | undefined>>,
+): { given: Map<ConfigField, Given>; problems: ConfigProblem[] } {
   const problems = [...findUnknownFields(cell), ...findUnknownVariables(env)];
   const given = new Map<ConfigField, Given>();
   for (const field of settingFields) {
@@ -44,13 +47,25 @@ function findDisagreement(field: ConfigField, given: readonly Given[]): ConfigPr
   const [first, ...others] = given;
   return others
     .filter((other) => other.value !== first?.value)
-    .map((other) => ({ field, given: readGiven(other.value), allowed: `one value: ${first?.origin ?? ''} gives ${readGiven(first?.value)}`, origin: other.origin }));
+    .map((other) => ({
+      field,
+      given: readGiven(other.value),
+      allowed: `one value: ${first?.origin ?? ''} gives ${readGiven(first?.value)}`,
+      origin: other.origin,
+    }));
 }
 
 function findUnknownFields(cell: ConfigInput): ConfigProblem[] {
   return Object.keys(cell)
     .filter((name) => !(settingFields as readonly string[]).includes(name))
-    .map((name) => unknownName(name, readGiven((cell as Record<string, unknown>)[name]), 'the config cell', nearestName(name, settingFields)));
+    .map((name) =>
+      unknownName(
+        name,
+        readGiven((cell as Record<string, unknown>)[name]),
+        'the config cell',
+        nearestName(name, settingFields),
+      ),
+    );
 }
 
 function findUnknownVariables(env: Readonly<Record<string, string | undefined>>): ConfigProblem[] {
@@ -61,10 +76,20 @@ function findUnknownVariables(env: Readonly<Record<string, string | undefined>>)
     .sort()
     .map((name) => {
       const nearest = nearestName(name.slice(prefix.length), endings);
-      return unknownName(name, readGiven(env[name]), 'the environment', nearest === undefined ? undefined : prefix + nearest);
+      return unknownName(
+        name,
+        readGiven(env[name]),
+        'the environment',
+        nearest === undefined ? undefined : prefix + nearest,
+      );
     });
 }
 
 function unknownName(field: string, given: string, origin: string, nearest: string | undefined): ConfigProblem {
-  return { field, given, origin, allowed: nearest === undefined ? 'no such name: leave it out' : `no such name: did you mean ${nearest}?` };
+  return {
+    field,
+    given,
+    origin,
+    allowed: nearest === undefined ? 'no such name: leave it out' : `no such name: did you mean ${nearest}?`,
+  };
 }

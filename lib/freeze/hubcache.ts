@@ -21,7 +21,9 @@ export function findInHubCache(hubId: string, revision = 'main', env: Env = proc
   const repository = join(hubCacheDir(env), `models--${hubId.replace('/', '--')}`);
   const commit = readRef(join(repository, 'refs', revision)) ?? revision;
   const dir = join(repository, 'snapshots', commit);
-  return isCommit(commit) && statSync(dir, { throwIfNoEntry: false })?.isDirectory() ? { dir, revision: commit } : undefined;
+  return isCommit(commit) && statSync(dir, { throwIfNoEntry: false })?.isDirectory()
+    ? { dir, revision: commit }
+    : undefined;
 }
 
 function hubCacheDir(env: Env): string {

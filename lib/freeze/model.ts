@@ -49,15 +49,30 @@ export async function resolveModel(config: RunConfig, ports: ModelPorts): Promis
   if (config.foundEngine?.kind === 'attach') return describeRemote(config);
   if (config.model.startsWith('synthetic:')) return resolveSynthetic(config, ports);
   const folder = findLocalFolder(config);
-  if (folder !== undefined) return describeFolder(config, { kind: 'local', dir: folder, servedName: basename(folder) }, ports);
+  if (folder !== undefined)
+    return describeFolder(config, { kind: 'local', dir: folder, servedName: basename(folder) }, ports);
   const snapshot = findInHubCache(config.model, config.revision, ports.env);
   if (snapshot === undefined) throw noLocalCopy(config);
-  return describeFolder(config, { kind: 'hub', dir: snapshot.dir, servedName: config.model, revision: snapshot.revision }, ports);
+  return describeFolder(
+    config,
+    { kind: 'hub', dir: snapshot.dir, servedName: config.model, revision: snapshot.revision },
+    ports,
+  );
 }
 
 function describeRemote({ model, url }: RunConfig): ResolvedModel {
-  const fingerprint = createHash('sha256').update(JSON.stringify(['remote', url, model])).digest('hex');
-  const record: ModelRecord = { name: model, kind: 'remote', location: model, shape: {}, files: [], randomWeights: false, fingerprint };
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify(['remote', url, model]))
+    .digest('hex');
+  const record: ModelRecord = {
+    name: model,
+    kind: 'remote',
+    location: model,
+    shape: {},
+    files: [],
+    randomWeights: false,
+    fingerprint,
+  };
   return { record, servedName: model, stamps: [], entries: [] };
 }
 
@@ -66,13 +81,19 @@ async function resolveSynthetic(config: RunConfig, ports: ModelPorts): Promise<R
     name: config.model,
     cacheDir: config.cacheDir,
     seed: config.seed,
-    onProgress: ({ writtenBytes, totalBytes }) => ports.onProgress?.({ step: 'write-model', doneBytes: writtenBytes, totalBytes }),
+    onProgress: ({ writtenBytes, totalBytes }) =>
+      ports.onProgress?.({ step: 'write-model', doneBytes: writtenBytes, totalBytes }),
     ...(ports.signal ? { signal: ports.signal } : {}),
   });
   const described = await describeFolder(config, { kind: 'synthetic', dir, servedName: config.model }, ports);
   refuseDamaged(dir, described.record);
   const why = 'this run wrote the checkpoint, so its pages say nothing about the machine as found';
-  const entry: ConfigEntry = { field: 'weights', value: 'written just now, then dropped from the page cache', source: 'engine', why };
+  const entry: ConfigEntry = {
+    field: 'weights',
+    value: 'written just now, then dropped from the page cache',
+    source: 'engine',
+    why,
+  };
   return {
     ...described,
     specialTokenIds: new Set(Object.values(shape.specialIds)),
@@ -122,14 +143,28 @@ async function describeFolder(config: RunConfig, place: Place, ports: ModelPorts
   if (!existsSync(join(dir, 'config.json'))) readModelShape(dir);
   const reading = await readModelFiles(dir, {
     hashCacheFile: join(config.cacheDir, 'hashes.json'),
-    onProgress: ({ readBytes, totalBytes }) => ports.onProgress?.({ step: 'hash-model', doneBytes: readBytes, totalBytes }),
+    onProgress: ({ readBytes, totalBytes }) =>
+      ports.onProgress?.({ step: 'hash-model', doneBytes: readBytes, totalBytes }),
     ...(ports.signal ? { signal: ports.signal } : {}),
   });
   const { architecture, dtype, shape, parameters, weightsBytes } = readModelShape(dir);
   const fingerprint = fingerprintFiles(reading.files);
   const randomWeights = kind === 'synthetic';
   return {
-    record: { name: config.model, kind, location: dir, revision, architecture, dtype, shape, parameters, weightsBytes, files: reading.files, randomWeights, fingerprint },
+    record: {
+      name: config.model,
+      kind,
+      location: dir,
+      revision,
+      architecture,
+      dtype,
+      shape,
+      parameters,
+      weightsBytes,
+      files: reading.files,
+      randomWeights,
+      fingerprint,
+    },
     servedName,
     stamps: statModelFiles(dir),
     vocabSize: shape['vocabSize'],
@@ -147,6 +182,8 @@ function describeMadeCold(files: readonly string[]): ConfigEntry {
 export function readSpecialTokenIds(dir: string): ReadonlySet<number> {
   const file = join(dir, 'tokenizer.json');
   if (!existsSync(file)) return new Set();
-  const { added_tokens: added = [] } = JSON.parse(readFileSync(file, 'utf8')) as { added_tokens?: readonly { id: number }[] };
+  const { added_tokens: added = [] } = JSON.parse(readFileSync(file, 'utf8')) as {
+    added_tokens?: readonly { id: number }[];
+  };
   return new Set(added.map(({ id }) => id));
 }

@@ -53,7 +53,12 @@ export async function readModelFiles(dir: string, options: ReadModelFilesOptions
   const evicted = await hashInto(known, dir, unknown, options);
   if (unknown.length > 0) writeHashCache(options.hashCacheFile, known);
   const files = stamps.map((stamp, index) => toRecord(stamp, known.get(stamp.identity) as string, found[index]));
-  return { files, residencyAsFound, hashed: unknown.map((stamp) => stamp.path), madeCold: listMadeCold(files, evicted) };
+  return {
+    files,
+    residencyAsFound,
+    hashed: unknown.map((stamp) => stamp.path),
+    madeCold: listMadeCold(files, evicted),
+  };
 }
 
 /** Hashes these files into `known`; answers the paths that were evicted by it. */
@@ -80,7 +85,11 @@ async function hashInto(
 }
 
 function changedWhileRead(file: string): ModelError {
-  return new ModelError('changed-while-read', file, `${file} changed while it was read. Wait until whatever writes it is done, then run again.`);
+  return new ModelError(
+    'changed-while-read',
+    file,
+    `${file} changed while it was read. Wait until whatever writes it is done, then run again.`,
+  );
 }
 
 function toRecord(stamp: FileStamp, sha256: string, found: Residency | NotObservable | undefined): ModelFileRecord {
@@ -89,7 +98,9 @@ function toRecord(stamp: FileStamp, sha256: string, found: Residency | NotObserv
 }
 
 function listMadeCold(files: readonly ModelFileRecord[], evicted: ReadonlySet<string>): string[] {
-  return files.filter(({ path, residentFraction = 0 }) => evicted.has(path) && residentFraction > 0).map((file) => file.path);
+  return files
+    .filter(({ path, residentFraction = 0 }) => evicted.has(path) && residentFraction > 0)
+    .map((file) => file.path);
 }
 
 /** sha256 over names, sizes and hashes: equal for two folders that hold the same files, in whatever order they are given. */
@@ -128,12 +139,19 @@ function listFiles(dir: string, below = ''): string[] {
   try {
     names = readdirSync(join(dir, below));
   } catch (cause) {
-    throw new ModelError('folder-missing', dir, `${dir} is not a folder that can be read. Check the model's path, or give a hub id or synthetic:tiny.`, { cause });
+    throw new ModelError(
+      'folder-missing',
+      dir,
+      `${dir} is not a folder that can be read. Check the model's path, or give a hub id or synthetic:tiny.`,
+      { cause },
+    );
   }
   return names
     .filter((name) => !name.startsWith('.'))
     .map((name) => (below === '' ? name : `${below}/${name}`))
-    .flatMap((path) => (statSync(join(dir, path), { throwIfNoEntry: false })?.isDirectory() ? listFiles(dir, path) : [path]));
+    .flatMap((path) =>
+      statSync(join(dir, path), { throwIfNoEntry: false })?.isDirectory() ? listFiles(dir, path) : [path],
+    );
 }
 
 function statFile(dir: string, path: string): FileStamp | undefined {

@@ -29,7 +29,11 @@ const INDEX = 'model.safetensors.index.json';
  */
 export function readModelShape(dir: string): LocalModelShape {
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new ModelError('folder-missing', dir, `there is no folder ${dir}. Check the model's path, or give a hub id or synthetic:tiny.`);
+    throw new ModelError(
+      'folder-missing',
+      dir,
+      `there is no folder ${dir}. Check the model's path, or give a hub id or synthetic:tiny.`,
+    );
   }
   const config = readConfig(dir);
   const weightFiles = listWeightFiles(dir);
@@ -51,7 +55,11 @@ type Config = Readonly<Record<string, unknown>>;
 function readConfig(dir: string): Config {
   const file = join(dir, 'config.json');
   if (!existsSync(file)) {
-    throw new ModelError('config-missing', file, `${dir} has no config.json, so it is not a model folder. Give the folder that holds config.json and the *.safetensors files.`);
+    throw new ModelError(
+      'config-missing',
+      file,
+      `${dir} has no config.json, so it is not a model folder. Give the folder that holds config.json and the *.safetensors files.`,
+    );
   }
   const config = parseJson(file, 'config-unreadable');
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as Config;
@@ -62,7 +70,9 @@ function parseJson(file: string, problem: 'config-unreadable' | 'weights-unreada
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new ModelError(problem, file, `${file} is not JSON (${(cause as Error).message}). Download it again.`, { cause });
+    throw new ModelError(problem, file, `${file} is not JSON (${(cause as Error).message}). Download it again.`, {
+      cause,
+    });
   }
 }
 
@@ -74,12 +84,20 @@ function listWeightFiles(dir: string): string[] {
     : readdirSync(dir).filter((name) => name.endsWith('.safetensors'));
   const missing = files.filter((file) => !existsSync(join(dir, file)));
   if (missing.length > 0) {
-    throw new ModelError('weights-missing', dir, `${dir} lacks ${missing.length} of the ${files.length} weight files its index names, ${missing[0]} first. Finish the download.`);
+    throw new ModelError(
+      'weights-missing',
+      dir,
+      `${dir} lacks ${missing.length} of the ${files.length} weight files its index names, ${missing[0]} first. Finish the download.`,
+    );
   }
   if (files.length === 0) {
     const others = readdirSync(dir).filter((name) => /\.(bin|pt|pth|gguf)$/.test(name));
     const evidence = others.length > 0 ? ` It has ${others.join(', ')}, which this project does not read.` : '';
-    throw new ModelError('weights-missing', dir, `${dir} has no .safetensors file.${evidence} Download the safetensors files of the model.`);
+    throw new ModelError(
+      'weights-missing',
+      dir,
+      `${dir} has no .safetensors file.${evidence} Download the safetensors files of the model.`,
+    );
   }
   return files.sort();
 }
@@ -91,7 +109,8 @@ function listShards(index: string): string[] {
 }
 
 function readDtype(config: Config): string | undefined {
-  const dtype = config['dtype'] ?? config['torch_dtype'] ?? textConfig(config)['dtype'] ?? textConfig(config)['torch_dtype'];
+  const dtype =
+    config['dtype'] ?? config['torch_dtype'] ?? textConfig(config)['dtype'] ?? textConfig(config)['torch_dtype'];
   return typeof dtype === 'string' ? dtype : undefined;
 }
 
@@ -109,7 +128,10 @@ function textConfig(config: Config): Config {
 
 function parseShape(config: Config): Record<string, number> {
   const text = textConfig(config);
-  const read = (key: string) => (typeof text[key] === 'number' ? (text[key] as number) : undefined);
+  const read = (key: string): number | undefined => {
+    const value = text[key];
+    return typeof value === 'number' ? value : undefined;
+  };
   const hiddenSize = read('hidden_size');
   const heads = read('num_attention_heads');
   const found: Record<string, number | undefined> = {

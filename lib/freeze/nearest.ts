@@ -2,7 +2,9 @@
 
 /** The known name with the fewest edits to `name`, if they are at most a third of its length; absent otherwise. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((candidate) => ({ candidate, edits: countEdits(name, candidate) })).sort((a, b) => a.edits - b.edits);
+  const ranked = known
+    .map((candidate) => ({ candidate, edits: countEdits(name, candidate) }))
+    .sort((a, b) => a.edits - b.edits);
   const [best] = ranked;
   return best && best.edits <= Math.max(2, Math.floor(name.length / 3)) ? best.candidate : undefined;
 }

@@ -100,7 +100,9 @@ function foldersBelow(prefix: string, version: string | undefined): string[] {
   const libs = [join(prefix, 'lib'), join(prefix, 'lib64')].filter((folder) => existsSync(folder));
   return libs.flatMap((lib) =>
     readdirSync(lib)
-      .filter((name) => (version === undefined ? /^python3/.test(name) : name === `python${version}` || name === 'python3'))
+      .filter((name) =>
+        version === undefined ? /^python3/.test(name) : name === `python${version}` || name === 'python3',
+      )
       .flatMap((name) => [join(lib, name, 'site-packages'), join(lib, name, 'dist-packages')]),
   );
 }

@@ -4,7 +4,7 @@
  */
 import { accessSync, closeSync, constants, fdatasyncSync, fstatSync, openSync, statfsSync, type Stats } from 'node:fs';
 import { basename } from 'node:path';
-import * as koffi from 'koffi';
+import { loadLibc, type Libc } from './libc.js';
 
 /** Share of some files in the page cache. `fraction` is 0-1, by bytes. */
 export interface Residency {
@@ -31,7 +31,7 @@ export function readResidency(
   methods: readonly ResidencyMethod[] = ['cachestat', 'mincore'],
 ): Residency | NotObservable {
   const libc = loadLibc();
-  if ('reason' in libc) return libc;
+  if ('missing' in libc) return notObservable(libc.missing);
   let bytes = 0;
   let residentBytes = 0;
   for (const file of files) {
@@ -50,7 +50,7 @@ export function readResidency(
  */
 export function evictFromPageCache(files: readonly string[]): Residency | NotObservable {
   const libc = loadLibc();
-  if ('reason' in libc) return libc;
+  if ('missing' in libc) return notObservable(libc.missing);
   for (const file of files) {
     const outcome = withFile(file, (fd) => {
       fdatasyncSync(fd);
@@ -80,7 +80,12 @@ interface FileReading {
   readonly residentBytes: number;
 }
 
-function readFile(libc: Libc, fd: number, file: string, methods: readonly ResidencyMethod[]): FileReading | NotObservable {
+function readFile(
+  libc: Libc,
+  fd: number,
+  file: string,
+  methods: readonly ResidencyMethod[],
+): FileReading | NotObservable {
   const stats = fstatSync(fd);
   const opaque = opaqueFileSystems.get(statfsSync(file).type);
   if (opaque) return notObservable(`${basename(file)} is on ${opaque}`);
@@ -91,7 +96,9 @@ function readFile(libc: Libc, fd: number, file: string, methods: readonly Reside
     // The last page may be partly beyond the end of the file.
     if (pages !== undefined) return { bytes: stats.size, residentBytes: Math.min(stats.size, pages * libc.pageBytes) };
   }
-  return notObservable(`the kernel gives no answer for ${basename(file)}; it may answer only the file's owner and those who may write it`);
+  return notObservable(
+    `the kernel gives no answer for ${basename(file)}; it may answer only the file's owner and those who may write it`,
+  );
 }
 
 /** The kernel's own rule (can_do_mincore). To anybody else mincore answers "all resident", and newer cachestat refuses. */
@@ -136,46 +143,14 @@ function withFile<T>(file: string, use: (fd: number) => T | NotObservable): T | 
   try {
     fd = openSync(file, 'r');
   } catch (cause) {
-    return notObservable(`${basename(file)} cannot be opened (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'})`);
+    return notObservable(
+      `${basename(file)} cannot be opened (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'})`,
+    );
   }
   try {
     return use(fd);
   } finally {
     closeSync(fd);
-  }
-}
-
-interface Libc {
-  readonly pageBytes: number;
-  syscall(number: number, fd: number, range: Buffer, counts: Buffer, flags: number): number;
-  fadvise(fd: number, offset: number, bytes: number, advice: number): number;
-  mmap(hint: number, bytes: number, protection: number, flags: number, fd: number, offset: number): number | bigint;
-  munmap(address: number | bigint, bytes: number): number;
-  mincore(address: number | bigint, bytes: number, map: Buffer): number;
-}
-
-let loaded: Libc | NotObservable | undefined;
-
-/** Loaded on first use: importing this module must work on a machine without libc.so.6. */
-function loadLibc(): Libc | NotObservable {
-  loaded ??= openLibc();
-  return loaded;
-}
-
-function openLibc(): Libc | NotObservable {
-  if (process.platform !== 'linux') return notObservable(`the page cache is read on Linux only, and this is ${process.platform}`);
-  try {
-    const library = koffi.load('libc.so.6');
-    return {
-      pageBytes: library.func('int getpagesize()')() as number,
-      syscall: library.func('long syscall(long number, long fd, void *range, void *counts, ulong flags)'),
-      fadvise: library.func('int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)'),
-      mmap: library.func('uintptr_t mmap(uintptr_t hint, size_t bytes, int protection, int flags, int fd, int64_t offset)'),
-      munmap: library.func('int munmap(uintptr_t address, size_t bytes)'),
-      mincore: library.func('int mincore(uintptr_t address, size_t bytes, void *map)'),
-    };
-  } catch (cause) {
-    return notObservable(`the C library could not be loaded: ${(cause as Error).message}`);
   }
 }
 

@@ -6,7 +6,10 @@ import { settings, type ConfigField, type ConfigValues } from './settings.js';
 import { findSyntheticShape, syntheticShapes } from './shapes.js';
 
 /** The values that fit, and a problem for each that does not. */
-export function parseSettings(given: ReadonlyMap<ConfigField, Given>): { values: Partial<ConfigValues>; problems: ConfigProblem[] } {
+export function parseSettings(given: ReadonlyMap<ConfigField, Given>): {
+  values: Partial<ConfigValues>;
+  problems: ConfigProblem[];
+} {
   const values: Partial<Record<ConfigField, unknown>> = {};
   const problems: ConfigProblem[] = [];
   for (const [field, { value, origin }] of given) {
@@ -21,6 +24,7 @@ export function parseSettings(given: ReadonlyMap<ConfigField, Given>): { values:
 /** What a schema cannot say. Returns what is allowed instead. */
 function refuseValue(field: ConfigField, value: unknown): string | undefined {
   if (field === 'extraArgs') return checkExtraArgs(value as readonly string[]);
-  if (field !== 'model' || !String(value).startsWith('synthetic:') || findSyntheticShape(String(value))) return undefined;
+  if (field !== 'model' || !String(value).startsWith('synthetic:') || findSyntheticShape(String(value)))
+    return undefined;
   return syntheticShapes.map((shape) => `synthetic:${shape.name}`).join(', ');
 }

@@ -82,8 +82,9 @@ function parseHeader(json: string, file: string): { tensors: StoredTensor[]; dat
   let dataBytes = 0;
   for (const [name, entry] of Object.entries(entries ?? { null: null })) {
     if (name === '__metadata__') continue;
-    const [start, end] = entry?.data_offsets ?? [];
-    if (!Array.isArray(entry?.shape) || start === undefined || end === undefined) throw notSafetensors(file, json.slice(0, 40));
+    if (!entry || !Array.isArray(entry.shape) || !Array.isArray(entry.data_offsets))
+      throw notSafetensors(file, json.slice(0, 40));
+    const [start, end] = entry.data_offsets;
     tensors.push({ name, dtype: entry.dtype, shape: entry.shape, bytes: end - start });
     dataBytes = Math.max(dataBytes, end);
   }
@@ -105,7 +106,9 @@ function notSafetensors(file: string, start: string, cause?: unknown): ModelErro
     'weights-unreadable',
     file,
     `${file} is not a safetensors file: it starts with ${JSON.stringify(start)}. ` +
-      (pointer ? 'That is a Git LFS pointer: run `git lfs pull` in its folder.' : 'Download it again, or give another model.'),
+      (pointer
+        ? 'That is a Git LFS pointer: run `git lfs pull` in its folder.'
+        : 'Download it again, or give another model.'),
     { cause },
   );
 }

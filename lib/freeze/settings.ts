@@ -92,7 +92,11 @@ type Settings = { readonly [K in keyof Required<ConfigValues>]: Setting<NonNulla
 const numeric = <S extends z.ZodType<number>>(schema: S) =>
   z.preprocess((given) => (typeof given === 'string' && given.trim() !== '' ? Number(given) : given), schema);
 const whole = (min: number, max: number) => numeric(z.number().int().min(min).max(max));
-const word = z.string().trim().min(1).regex(/^[^-\s\0][^\0\n]*$/);
+const word = z
+  .string()
+  .trim()
+  .min(1)
+  .regex(/^[^-\s\0][^\0\n]*$/);
 const wordAllowed = 'text that does not begin with a dash';
 const path = z.string().trim().min(1);
 
@@ -102,35 +106,199 @@ export const seedModel = 'microsoft/Phi-3-mini-4k-instruct';
 export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/;
 
 export const settings: Settings = {
-  engine: { env: ['DAY007_ENGINE'], schema: z.enum(['auto', 'vllm', 'attach']), allowed: 'auto, vllm or attach', fallback: 'auto' },
-  model: { env: ['DAY007_MODEL'], schema: word, allowed: `a hub id, a folder or synthetic:<shape>: ${wordAllowed}`, fallback: seedModel, seed: seedModel },
+  engine: {
+    env: ['DAY007_ENGINE'],
+    schema: z.enum(['auto', 'vllm', 'attach']),
+    allowed: 'auto, vllm or attach',
+    fallback: 'auto',
+  },
+  model: {
+    env: ['DAY007_MODEL'],
+    schema: word,
+    allowed: `a hub id, a folder or synthetic:<shape>: ${wordAllowed}`,
+    fallback: seedModel,
+    seed: seedModel,
+  },
   revision: { env: ['DAY007_REVISION'], schema: word, allowed: 'a commit, branch or tag of the hub model' },
-  url: { env: ['DAY007_URL'], schema: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')), allowed: 'an http or https base URL such as http://127.0.0.1:8000' },
-  vllm: { env: ['DAY007_VLLM'], schema: path, allowed: 'the path of a vllm executable, of a Python that has vLLM, or of its virtual environment', ownership: true },
-  runId: { env: ['DAY007_RUN_ID'], schema: z.string().regex(runIdPattern), allowed: '1-80 letters, digits, dots, underscores and dashes, beginning with a letter or digit' },
+  url: {
+    env: ['DAY007_URL'],
+    schema: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')),
+    allowed: 'an http or https base URL such as http://127.0.0.1:8000',
+  },
+  vllm: {
+    env: ['DAY007_VLLM'],
+    schema: path,
+    allowed: 'the path of a vllm executable, of a Python that has vLLM, or of its virtual environment',
+    ownership: true,
+  },
+  runId: {
+    env: ['DAY007_RUN_ID'],
+    schema: z.string().regex(runIdPattern),
+    allowed: '1-80 letters, digits, dots, underscores and dashes, beginning with a letter or digit',
+  },
   replay: { env: ['DAY007_REPLAY'], schema: path, allowed: 'the folder of a saved run' },
-  port: { env: ['DAY007_PORT'], schema: whole(1, 65535), allowed: 'a whole number from 1 to 65535', fallback: 8000, seed: '8000', ownership: true },
-  dtype: { env: ['DAY007_DTYPE'], schema: z.enum(['auto', 'half', 'float16', 'bfloat16', 'float', 'float32']), allowed: 'auto, half, float16, bfloat16, float or float32', fallback: 'auto', seed: 'auto', ownership: true },
-  maxModelLen: { env: ['DAY007_MAX_MODEL_LEN'], schema: whole(512, 10_000_000), allowed: 'a whole number of tokens, at least 512', fallback: 4096, seed: '4096', ownership: true },
-  gpuMemoryUtilization: { env: ['DAY007_GPU_MEMORY_UTILIZATION'], schema: numeric(z.number().gt(0).lte(1)), allowed: 'a share above 0 and up to 1', fallback: 0.92, seed: '0.92', ownership: true },
-  launches: { env: ['DAY007_LAUNCHES', 'DAY007_RESTARTS'], schema: whole(1, 50), allowed: 'a whole number of server starts from 1 to 50', fallback: 2, seed: '1', why: 'one cold_1 is streamed (TTFT), one is answered whole as in the seed (wall_s)', ownership: true },
-  warmRuns: { env: ['DAY007_WARM_RUNS'], schema: whole(5, 10_000), allowed: 'a whole number of requests, at least 5: the table of the seed has five rows (6 is the first n whose interval of the median reaches 95 %)', fallback: 10, seed: '5', why: 'the first five fill the table of the seed; with 6 or more the median gets a 95 % interval' },
-  longPromptTokens: { env: ['DAY007_LONG_PROMPT_TOKENS'], schema: whole(256, 1_000_000), allowed: 'a whole number of tokens, at least 256', fallback: 1024, why: 'long enough for whole KV blocks, which the short prompt of the seed never fills' },
-  longMaxTokens: { env: ['DAY007_LONG_MAX_TOKENS'], schema: whole(1, 100_000), allowed: 'a whole number of tokens, at least 1', fallback: 16, why: 'prefill is the subject; a few tokens are enough for the gaps between them' },
-  longRuns: { env: ['DAY007_LONG_RUNS'], schema: whole(1, 10_000), allowed: 'a whole number of requests of each kind, at least 1', fallback: 6, why: 'the first n whose interval of the median reaches 95 %' },
-  maxTokens: { env: ['DAY007_MAX_TOKENS'], schema: whole(64, 64), allowed: '64 only: the payload of the seed is a constant', fallback: 64, seed: '64' },
-  enforceEager: { env: ['DAY007_ENFORCE_EAGER'], schema: z.union([z.boolean(), z.stringbool()]), allowed: 'true or false', fallback: false, seed: 'false', ownership: true },
-  kvCacheGiB: { env: ['DAY007_KV_CACHE_GIB'], schema: whole(1, 4096), allowed: 'a whole number of GiB, at least 1, and only on CPU', ownership: true },
-  readyTimeoutS: { env: ['DAY007_READY_TIMEOUT_S'], schema: numeric(z.number().positive().max(86_400)), allowed: 'seconds, above 0 and up to 86400', fallback: 1800, why: 'a first start that compiles on few cores takes minutes', ownership: true },
-  requestTimeoutS: { env: ['DAY007_REQUEST_TIMEOUT_S'], schema: numeric(z.number().positive().max(86_400)), allowed: 'seconds, above 0 and up to 86400', fallback: 300, seed: '60', why: 'a cold request on a CPU can pass 60 s, and a request cut off is no measurement' },
-  sampleIntervalMs: { env: ['DAY007_SAMPLE_INTERVAL_MS'], schema: whole(10, 60_000), allowed: 'a whole number of milliseconds from 10 to 60000', fallback: 100, why: 'GPU counters update every 170 ms to 1 s; faster readings repeat themselves' },
-  healthIntervalMs: { env: ['DAY007_HEALTH_INTERVAL_MS'], schema: whole(1, 20), allowed: 'a whole number of milliseconds from 1 to 20', fallback: 10, why: 'the resolution of "ready"', ownership: true },
-  pauseBeforeColdMs: { env: ['DAY007_PAUSE_BEFORE_COLD_MS'], schema: whole(0, 3_600_000), allowed: 'a whole number of milliseconds, at least 0', fallback: 0, why: 'an idle server answers slower, so the pause is part of the plan' },
-  pages: { env: ['DAY007_PAGES'], schema: z.enum(['as-found', 'evict']), allowed: 'as-found or evict', fallback: 'as-found', seed: 'as-found', ownership: true },
-  extraArgs: { env: ['DAY007_VLLM_ARGS'], schema: z.union([z.array(z.string()), z.string().transform(toWords)]), allowed: 'arguments as a shell would read them, every quote closed', fallback: [], absentText: 'none', ownership: true },
+  port: {
+    env: ['DAY007_PORT'],
+    schema: whole(1, 65535),
+    allowed: 'a whole number from 1 to 65535',
+    fallback: 8000,
+    seed: '8000',
+    ownership: true,
+  },
+  dtype: {
+    env: ['DAY007_DTYPE'],
+    schema: z.enum(['auto', 'half', 'float16', 'bfloat16', 'float', 'float32']),
+    allowed: 'auto, half, float16, bfloat16, float or float32',
+    fallback: 'auto',
+    seed: 'auto',
+    ownership: true,
+  },
+  maxModelLen: {
+    env: ['DAY007_MAX_MODEL_LEN'],
+    schema: whole(512, 10_000_000),
+    allowed: 'a whole number of tokens, at least 512',
+    fallback: 4096,
+    seed: '4096',
+    ownership: true,
+  },
+  gpuMemoryUtilization: {
+    env: ['DAY007_GPU_MEMORY_UTILIZATION'],
+    schema: numeric(z.number().gt(0).lte(1)),
+    allowed: 'a share above 0 and up to 1',
+    fallback: 0.92,
+    seed: '0.92',
+    ownership: true,
+  },
+  launches: {
+    env: ['DAY007_LAUNCHES', 'DAY007_RESTARTS'],
+    schema: whole(1, 50),
+    allowed: 'a whole number of server starts from 1 to 50',
+    fallback: 2,
+    seed: '1',
+    why: 'one cold_1 is streamed (TTFT), one is answered whole as in the seed (wall_s)',
+    ownership: true,
+  },
+  warmRuns: {
+    env: ['DAY007_WARM_RUNS'],
+    schema: whole(5, 10_000),
+    allowed:
+      'a whole number of requests, at least 5: the table of the seed has five rows (6 is the first n whose interval of the median reaches 95 %)',
+    fallback: 10,
+    seed: '5',
+    why: 'the first five fill the table of the seed; with 6 or more the median gets a 95 % interval',
+  },
+  longPromptTokens: {
+    env: ['DAY007_LONG_PROMPT_TOKENS'],
+    schema: whole(256, 1_000_000),
+    allowed: 'a whole number of tokens, at least 256',
+    fallback: 1024,
+    why: 'long enough for whole KV blocks, which the short prompt of the seed never fills',
+  },
+  longMaxTokens: {
+    env: ['DAY007_LONG_MAX_TOKENS'],
+    schema: whole(1, 100_000),
+    allowed: 'a whole number of tokens, at least 1',
+    fallback: 16,
+    why: 'prefill is the subject; a few tokens are enough for the gaps between them',
+  },
+  longRuns: {
+    env: ['DAY007_LONG_RUNS'],
+    schema: whole(1, 10_000),
+    allowed: 'a whole number of requests of each kind, at least 1',
+    fallback: 6,
+    why: 'the first n whose interval of the median reaches 95 %',
+  },
+  maxTokens: {
+    env: ['DAY007_MAX_TOKENS'],
+    schema: whole(64, 64),
+    allowed: '64 only: the payload of the seed is a constant',
+    fallback: 64,
+    seed: '64',
+  },
+  enforceEager: {
+    env: ['DAY007_ENFORCE_EAGER'],
+    schema: z.union([z.boolean(), z.stringbool()]),
+    allowed: 'true or false',
+    fallback: false,
+    seed: 'false',
+    ownership: true,
+  },
+  kvCacheGiB: {
+    env: ['DAY007_KV_CACHE_GIB'],
+    schema: whole(1, 4096),
+    allowed: 'a whole number of GiB, at least 1, and only on CPU',
+    ownership: true,
+  },
+  readyTimeoutS: {
+    env: ['DAY007_READY_TIMEOUT_S'],
+    schema: numeric(z.number().positive().max(86_400)),
+    allowed: 'seconds, above 0 and up to 86400',
+    fallback: 1800,
+    why: 'a first start that compiles on few cores takes minutes',
+    ownership: true,
+  },
+  requestTimeoutS: {
+    env: ['DAY007_REQUEST_TIMEOUT_S'],
+    schema: numeric(z.number().positive().max(86_400)),
+    allowed: 'seconds, above 0 and up to 86400',
+    fallback: 300,
+    seed: '60',
+    why: 'a cold request on a CPU can pass 60 s, and a request cut off is no measurement',
+  },
+  sampleIntervalMs: {
+    env: ['DAY007_SAMPLE_INTERVAL_MS'],
+    schema: whole(10, 60_000),
+    allowed: 'a whole number of milliseconds from 10 to 60000',
+    fallback: 100,
+    why: 'GPU counters update every 170 ms to 1 s; faster readings repeat themselves',
+  },
+  healthIntervalMs: {
+    env: ['DAY007_HEALTH_INTERVAL_MS'],
+    schema: whole(1, 20),
+    allowed: 'a whole number of milliseconds from 1 to 20',
+    fallback: 10,
+    why: 'the resolution of "ready"',
+    ownership: true,
+  },
+  pauseBeforeColdMs: {
+    env: ['DAY007_PAUSE_BEFORE_COLD_MS'],
+    schema: whole(0, 3_600_000),
+    allowed: 'a whole number of milliseconds, at least 0',
+    fallback: 0,
+    why: 'an idle server answers slower, so the pause is part of the plan',
+  },
+  pages: {
+    env: ['DAY007_PAGES'],
+    schema: z.enum(['as-found', 'evict']),
+    allowed: 'as-found or evict',
+    fallback: 'as-found',
+    seed: 'as-found',
+    ownership: true,
+  },
+  extraArgs: {
+    env: ['DAY007_VLLM_ARGS'],
+    schema: z.union([z.array(z.string()), z.string().transform(toWords)]),
+    allowed: 'arguments as a shell would read them, every quote closed',
+    fallback: [],
+    absentText: 'none',
+    ownership: true,
+  },
   cacheDir: { env: ['DAY007_CACHE_DIR'], schema: path, allowed: 'a folder' },
-  vllmCacheRoot: { env: ['DAY007_VLLM_CACHE_ROOT'], schema: path, allowed: 'a folder', absentText: 'private to the run', why: "empty at the first launch, so what it holds is this run's doing", ownership: true },
-  seed: { env: ['DAY007_SEED'], schema: whole(0, 2 ** 31 - 1), allowed: 'a whole number from 0 to 2147483647', fallback: 7, why: 'the same long prompt and random weights in every run' },
+  vllmCacheRoot: {
+    env: ['DAY007_VLLM_CACHE_ROOT'],
+    schema: path,
+    allowed: 'a folder',
+    absentText: 'private to the run',
+    why: "empty at the first launch, so what it holds is this run's doing",
+    ownership: true,
+  },
+  seed: {
+    env: ['DAY007_SEED'],
+    schema: whole(0, 2 ** 31 - 1),
+    allowed: 'a whole number from 0 to 2147483647',
+    fallback: 7,
+    why: 'the same long prompt and random weights in every run',
+  },
 };
 
 function toWords(text: string, context: z.RefinementCtx): string[] {

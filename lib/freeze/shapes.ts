@@ -154,14 +154,12 @@ function listAttentionInputs(shape: SyntheticShape, prefix: string): TensorSpec[
   const queryRows = shape.heads * headDim(shape);
   const keyRows = shape.kvHeads * headDim(shape);
   if (shape.family === 'phi3') return [matrix(`${prefix}qkv_proj.weight`, queryRows + 2 * keyRows, shape.hiddenSize)];
-  return [
-    ['q', queryRows] as const,
-    ['k', keyRows] as const,
-    ['v', keyRows] as const,
-  ].flatMap(([letter, rows]): TensorSpec[] => [
-    matrix(`${prefix}${letter}_proj.weight`, rows, shape.hiddenSize),
-    { name: `${prefix}${letter}_proj.bias`, shape: [rows], fill: 'zeros' },
-  ]);
+  return [['q', queryRows] as const, ['k', keyRows] as const, ['v', keyRows] as const].flatMap(
+    ([letter, rows]): TensorSpec[] => [
+      matrix(`${prefix}${letter}_proj.weight`, rows, shape.hiddenSize),
+      { name: `${prefix}${letter}_proj.bias`, shape: [rows], fill: 'zeros' },
+    ],
+  );
 }
 
 function listMlp({ family, hiddenSize, intermediateSize }: SyntheticShape, prefix: string): TensorSpec[] {
@@ -208,6 +206,8 @@ export function modelConfig(shape: SyntheticShape): Readonly<Record<string, unkn
     eos_token_id: shape.specialIds[shape.endsWith],
     dtype: 'bfloat16',
     torch_dtype: 'bfloat16',
+    // As the originals: without a version before 5, transformers doubts every large vocabulary and warns about its regex.
+    transformers_version: '4.43.1',
     ...(shape.family === 'phi3' ? phiOnly(shape) : { use_sliding_window: false, max_window_layers: 21 }),
   };
 }

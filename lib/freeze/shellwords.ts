@@ -24,8 +24,12 @@ export function splitWords(text: string): string[] {
     if (!piece) throw new RangeError(`an open quote or a lone backslash in ${JSON.stringify(text)}`);
     const [all, blank, single, double, escaped, plain] = piece;
     rest = rest.slice(all.length);
-    if (blank === undefined) word = (word ?? '') + (single ?? unescapeDouble(double) ?? unescapePlain(escaped) ?? plain ?? '');
-    else if (word !== undefined) words.push(word), (word = undefined);
+    if (blank === undefined) {
+      word = (word ?? '') + (single ?? unescapeDouble(double) ?? unescapePlain(escaped) ?? plain ?? '');
+    } else if (word !== undefined) {
+      words.push(word);
+      word = undefined;
+    }
   }
   return word === undefined ? words : [...words, word];
 }

@@ -1,6 +1,6 @@
 /**
  * The tokenizer of our synthetic models: one token per UTF-8 byte, no merges, and fillers up to the vocabulary.
- * A text of n bytes is n tokens, so prompt lengths are known before any server runs.
+ * A text of n bytes (in NFC) is n tokens, so prompt lengths are known before any server runs.
  */
 import type { SyntheticShape } from './shapes.js';
 
@@ -10,14 +10,14 @@ const specialTexts = { endOfText: '<|endoftext|>', turnStart: '<|im_start|>', tu
 const BYTE_TOKENS = 256;
 
 /**
- * Token ids of a text under the tokenizer of any synthetic model: id n is byte n.
- * No special tokens are added. A lone surrogate becomes the three bytes of U+FFFD.
+ * Token ids of a text under the tokenizer of any synthetic model: id n is byte n of the text in NFC
+ * (the tokenizer composes accents first, as Qwen's does). No special tokens are added. A lone surrogate becomes the three bytes of U+FFFD.
  * Throws RangeError when the text spells a special token, whose id depends on the model.
  */
 export function encodeWithByteTokens(text: string): number[] {
   const special = Object.values(specialTexts).find((token) => text.includes(token));
   if (special) throw new RangeError(`the text holds the special token ${special}; write it without`);
-  return [...Buffer.from(text, 'utf8')];
+  return [...Buffer.from(text.normalize('NFC'), 'utf8')];
 }
 
 /**
@@ -39,7 +39,8 @@ export function formatTokenizerJson(shape: SyntheticShape): string {
       normalized: false,
       special: true,
     })),
-    normalizer: null,
+    // transformers 5 loads any Qwen2 folder with its own Qwen2 tokenizer, which has this one; so Phi-3 gets it too.
+    normalizer: { type: 'NFC' },
     pre_tokenizer: byteLevel,
     post_processor: null,
     decoder: byteLevel,
@@ -95,7 +96,7 @@ const chatTemplate =
 /** tokenizer_config.json, with the chat template. */
 export function tokenizerConfig(shape: SyntheticShape): Readonly<Record<string, unknown>> {
   return {
-    tokenizer_class: 'PreTrainedTokenizerFast',
+    tokenizer_class: shape.family === 'qwen2' ? 'Qwen2Tokenizer' : 'PreTrainedTokenizerFast',
     model_max_length: shape.maxPositions,
     bos_token: null,
     eos_token: specialTexts[shape.endsWith],
@@ -103,10 +104,4 @@ export function tokenizerConfig(shape: SyntheticShape): Readonly<Record<string, 
     clean_up_tokenization_spaces: false,
     chat_template: chatTemplate,
   };
-}
-
-/** generation_config.json: only what ends a text. Sampling defaults stay with the server. */
-export function generationConfig(shape: SyntheticShape): Readonly<Record<string, unknown>> {
-  const { endOfText, turnEnd } = shape.specialIds;
-  return { eos_token_id: [turnEnd, endOfText] };
 }

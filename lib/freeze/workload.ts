@@ -4,7 +4,11 @@ import type { WorkloadRecord } from '../archive/record.js';
 import type { Device } from './engine.js';
 
 /** The seed's payload, never changed between runs or requests. */
-export const seedPayload = { prompt: 'Say hello from a small language model.', max_tokens: 64, temperature: 0 } as const;
+export const seedPayload = {
+  prompt: 'Say hello from a small language model.',
+  max_tokens: 64,
+  temperature: 0,
+} as const;
 
 /** Below this id lie the byte and special tokens of the tokenizers we know. */
 const lowestTokenId = 300;
@@ -29,7 +33,12 @@ export function planWorkloads(plan: WorkloadPlan): readonly WorkloadRecord[] {
   const ids = seededTokenIds(plan);
   const { longMaxTokens } = plan;
   return [
-    { name: 'seed', payload: seedPayload, promptTokenIds: plan.seedPromptTokenIds, note: 'The constant text payload of the seed.' },
+    {
+      name: 'seed',
+      payload: seedPayload,
+      promptTokenIds: plan.seedPromptTokenIds,
+      note: 'The constant text payload of the seed.',
+    },
     {
       name: 'long',
       payload: { prompt: ids, max_tokens: longMaxTokens, min_tokens: longMaxTokens, ignore_eos: true, temperature: 0 },
@@ -41,15 +50,32 @@ export function planWorkloads(plan: WorkloadPlan): readonly WorkloadRecord[] {
 
 function describeLong(plan: WorkloadPlan): string {
   const block = kvBlockTokens(plan.device);
-  const vocabulary = plan.vocabSize === undefined ? ` The vocabulary is not known; at least ${assumedVocabulary} entries are assumed.` : '';
-  const cached = block === undefined ? '' : ` In blocks of ${block} tokens, a repeat finds ${expectedCachedTokens(plan.longPromptTokens, block)} tokens cached.`;
+  const vocabulary =
+    plan.vocabSize === undefined
+      ? ` The vocabulary is not known; at least ${assumedVocabulary} entries are assumed.`
+      : '';
+  const cached =
+    block === undefined
+      ? ''
+      : ` In blocks of ${block} tokens, a repeat finds ${expectedCachedTokens(plan.longPromptTokens, block)} tokens cached.`;
   return `${plan.longPromptTokens} fixed token ids and exactly ${plan.longMaxTokens} generated tokens, the same work in every request.${cached}${vocabulary}`;
 }
 
 /** Hash in counter mode: no generator state, so id k never depends on how the others were drawn. */
-function seededTokenIds({ seed, longPromptTokens, vocabSize = assumedVocabulary, specialTokenIds = new Set() }: WorkloadPlan): number[] {
-  const ordinary = Array.from({ length: Math.max(0, vocabSize - lowestTokenId) }, (_, index) => lowestTokenId + index).filter((id) => !specialTokenIds.has(id));
-  if (ordinary.length === 0) throw new RangeError(`a vocabulary of ${vocabSize} entries leaves no ordinary token id at or above ${lowestTokenId}`);
+function seededTokenIds({
+  seed,
+  longPromptTokens,
+  vocabSize = assumedVocabulary,
+  specialTokenIds = new Set(),
+}: WorkloadPlan): number[] {
+  const ordinary = Array.from(
+    { length: Math.max(0, vocabSize - lowestTokenId) },
+    (_, index) => lowestTokenId + index,
+  ).filter((id) => !specialTokenIds.has(id));
+  if (ordinary.length === 0)
+    throw new RangeError(
+      `a vocabulary of ${vocabSize} entries leaves no ordinary token id at or above ${lowestTokenId}`,
+    );
   return Array.from({ length: longPromptTokens }, (_, index) => {
     const drawn = createHash('sha256').update(`${seed}/${index}`).digest().readUInt32LE(0);
     return ordinary[drawn % ordinary.length] as number;
@@ -72,7 +98,11 @@ export type LongRow = 'cold-long' | 'warm-unique' | 'warm-cached';
  * The body of one long request, without the model name. A unique request gets a salt of its own, so it can hit
  * nothing; cold-long shares the salt of the cached ones, so it is the request that fills their cache.
  */
-export function longPayload(workload: WorkloadRecord, row: LongRow, at: { readonly runId: string; readonly launch: number; readonly index: number }): Readonly<Record<string, unknown>> {
+export function longPayload(
+  workload: WorkloadRecord,
+  row: LongRow,
+  at: { readonly runId: string; readonly launch: number; readonly index: number },
+): Readonly<Record<string, unknown>> {
   const salt = row === 'warm-unique' ? `${at.runId}/${at.launch}/unique/${at.index}` : `${at.runId}/cached`;
   return { ...workload.payload, cache_salt: createHash('sha256').update(salt).digest('hex').slice(0, 32) };
 }

@@ -29,6 +29,16 @@ export function counterIncreaseOver(samples: readonly SampleRow[], column: Numer
   return change && change.by >= 0 ? change : undefined;
 }
 
+/** The fastest growth of a cumulative column between two neighbouring ticks, per second. Absent with fewer than two ticks. */
+export function fastestIncreasePerS(samples: readonly SampleRow[], column: NumericColumn<SampleRow>): number | undefined {
+  const ticks = ticksOf(samples, column);
+  const rates = ticks.slice(1).flatMap((tick, index) => {
+    const before = ticks[index];
+    return before && tick.atMs > before.atMs ? [((tick.value - before.value) * 1000) / (tick.atMs - before.atMs)] : [];
+  });
+  return rates.length > 0 ? Math.max(...rates) : undefined;
+}
+
 /** The change of a level (page cache, resident memory), either sign. Absent without ticks on both sides. */
 export function levelChangeOver(samples: readonly SampleRow[], column: NumericColumn<SampleRow>, window: Window): Change | undefined {
   return changeOver(ticksOf(samples, column), window);

@@ -24,10 +24,18 @@ export function dominantLaunch(finding: LaunchFinding | undefined, noTimeline: s
   const parts = [...finding.termMs, { term: 'remainder', ms: timeline.remainderMs }].sort((a, b) => b.ms - a.ms);
   const [first, second] = parts;
   if (!first) return { window, because: 'no phase was recognised in the log' };
-  const describe = (part: { readonly term: string; readonly ms: number }) => `${part.term} (${termNames[part.term] ?? part.term}) took ${formatMs(part.ms)}, ${formatPercent(part.ms / wholeMs)} of ${formatMs(wholeMs)}`;
-  if (first.ms / wholeMs < signalThresholds.timeShare) return { window, because: `nothing dominates: the largest, ${describe(first)}, is below ${formatPercent(signalThresholds.timeShare)}` };
-  if (second && first.ms < clearLead * second.ms) return { window, because: `nothing dominates: ${describe(first)}, and ${describe(second)}: no lead of ${formatFactor(clearLead)}` };
-  return { window, term: first.term, name: termNames[first.term], ms: first.ms, share: first.ms / wholeMs, because: describe(first) };
+  const describe = (part: { readonly term: string; readonly ms: number }) => `${part.term} (${termNames[part.term] ?? part.term}) with ${formatMs(part.ms)}, ${formatPercent(part.ms / wholeMs)} of ${formatMs(wholeMs)}`;
+  const ofSeed = seedLeader(parts);
+  if (first.ms / wholeMs < signalThresholds.timeShare) return { window, because: `nothing dominates: the largest, ${describe(first)}, is below ${formatPercent(signalThresholds.timeShare, 2)}${ofSeed}` };
+  if (second && first.ms < clearLead * second.ms) return { window, because: `nothing dominates: ${describe(first)}, does not lead ${describe(second)}, by ${formatFactor(clearLead, 2)}${ofSeed}` };
+  return { window, term: first.term, name: termNames[first.term], ms: first.ms, share: first.ms / wholeMs, because: second ? `next comes ${describe(second)}` : 'no other term was seen' };
+}
+
+/** Where G or the remainder stand in the way: which of the seed's four causes is largest among themselves. */
+function seedLeader(parts: readonly { readonly term: string; readonly ms: number }[]): string {
+  const [first, second] = parts.filter(({ term }) => term !== 'G' && term !== 'remainder');
+  if (!first || (parts[0] === first && parts[1] === second)) return '';
+  return `; of the seed's own causes the largest is ${first.term} with ${formatMs(first.ms)}${second ? `, then ${second.term} with ${formatMs(second.ms)}` : ''}`;
 }
 
 export interface RequestContext {
@@ -59,7 +67,7 @@ export function dominantRequest(ledger: ExcessLedger | undefined, context: Reque
     name: first.name,
     ms: first.ms,
     share: first.ms / ledger.coldMs,
-    because: `${first.name}: ${formatMs(first.ms)} of the ${text}`,
+    because: `the whole excess is ${formatMs(ledger.excessMs)} (cold_1 ${formatMs(ledger.coldMs)}, warm median ${formatMs(ledger.warmMedianMs)})`,
   };
 }
 

@@ -10,8 +10,8 @@ export type Observed =
 /** Launch -> ready of one launch. Shares are fractions of the weight bytes, or of the time where the name says so. */
 export interface LaunchEvidence {
   readonly storageShare: Observed;
-  /** Read from storage while the engine compiled and warmed up. */
-  readonly warmUpStorageShare: Observed;
+  /** Share of the warm-up phase that reading from storage can have taken, at the fastest rate of the launch. */
+  readonly warmUpStorageTime: Observed;
   readonly pageCacheShare: Observed;
   readonly hbmShare: Observed;
   readonly loadingUtilizationPercent: Observed;

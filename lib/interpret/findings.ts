@@ -46,6 +46,8 @@ export interface LaunchFinding {
   readonly termMs: readonly { readonly term: Term; readonly ms: number }[];
   readonly readBytes?: number | undefined;
   readonly majorFaults?: number | undefined;
+  /** Of readBytes, what was read while the weights loaded: at most, ticks rarely fall on a phase's edges. */
+  readonly loadingReadBytes?: number | undefined;
   /** What ran during the longest gaps, from processes.csv: "EngineCore 1.9 CPU s". Same order as timeline.gaps, three at most. */
   readonly gapActivity: readonly string[];
   readonly stoppedHow?: string | undefined;

@@ -64,7 +64,7 @@ function tieCorrection(values: readonly number[]): number {
 /** Flag a steady rise or fall of durations (ms) given in the order of measurement. */
 export function driftFlag(valuesMs: readonly number[]): Flag {
   const { driftZ, driftSamples, driftFraction } = flagThresholds;
-  const threshold = `|z| >= ${driftZ} and ${formatPercent(driftFraction)} of the median over the block (Mann-Kendall, Theil-Sen)`;
+  const threshold = `|z| >= ${driftZ} and ${formatPercent(driftFraction, 1)} of the median over the block (Mann-Kendall, Theil-Sen)`;
   const drift = driftOf(valuesMs);
   const centre = median(sortSamples(valuesMs));
   if (!drift || centre === undefined || centre <= 0) return tooFew('drift', valuesMs.length, driftSamples, threshold);
@@ -110,7 +110,7 @@ function relativeGap(lower: readonly number[], upper: readonly number[]): number
 /** Flag a sample of durations (ms) that falls into two separate groups. Careful: it misses groups with stragglers between. */
 export function bimodalFlag(valuesMs: readonly number[]): Flag {
   const { bimodalSamples, groupGap } = flagThresholds;
-  const threshold = `a gap wider than ${formatNumber(groupGap)} × the wider group, each group a fifth of the sample`;
+  const threshold = `a gap wider than ${formatNumber(groupGap, 1)} × the wider group, each group a fifth of the sample`;
   const split = widestSplit(valuesMs);
   if (!split) return tooFew('two groups', valuesMs.length, bimodalSamples, threshold);
   const centres = [split.lowerGroup, split.upperGroup].map((group) => formatMs(median(sortSamples(group))));

@@ -63,8 +63,8 @@ export function formatPercent(fraction: number | undefined, digits = 3): string 
 }
 
 /** A ratio: "3.42 ×". */
-export function formatFactor(factor: number | undefined): string {
-  return factor === undefined ? dash : `${formatNumber(factor)} ×`;
+export function formatFactor(factor: number | undefined, digits = 3): string {
+  return factor === undefined ? dash : `${formatNumber(factor, digits)} ×`;
 }
 
 /** A count of whole things, thousands grouped. */

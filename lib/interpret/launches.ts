@@ -20,16 +20,18 @@ function launchFinding(data: RunData, row: LaunchRow, timings: readonly RequestT
   const stop = data.stops.find((candidate) => candidate.launch === row.launch);
   const readBytes = duringStart(samples, 'serverReadBytes', row);
   const majorFaults = duringStart(samples, 'serverMajorFaults', row);
+  const whileLoading = timeline && loadingReadBytes(timeline, samples);
   return {
     launch: row.launch,
     outcome: row.outcome,
-    state: launchState(row, { readBytes, majorFaults, loadingReadBytes: timeline && loadingReadBytes(timeline, samples), milestones: milestonesOf(data.startup, row.launch), cold: coldOf(timings, row.launch) }),
+    state: launchState(row, { readBytes, majorFaults, loadingReadBytes: whileLoading, milestones: milestonesOf(data.startup, row.launch), cold: coldOf(timings, row.launch) }),
     readyMs: row.spawnAtMs === undefined || row.readyAtMs === undefined ? undefined : row.readyAtMs - row.spawnAtMs,
     timeline,
     coveredFraction: timeline && coveredFraction(timeline),
     termMs: timeline ? termLengths(timeline) : [],
     readBytes,
     majorFaults,
+    loadingReadBytes: whileLoading,
     gapActivity: timeline ? gapActivity(timeline, data) : [],
     ...stopOf(stop),
   };
@@ -53,8 +55,8 @@ function duringStart(samples: readonly SampleRow[], column: 'serverReadBytes' | 
   return counterIncreaseOver(samples, column, { startAtMs: spawnAtMs, endAtMs: last.atMs })?.by ?? last[column];
 }
 
-/** Bytes the server's tree read from storage while the weights were loaded: at most, because ticks rarely fall on the edges. */
-export function loadingReadBytes(timeline: StartupTimeline, samples: readonly SampleRow[]): number | undefined {
+/** Bytes the server's tree read from storage between the ticks around the loading of the weights. */
+function loadingReadBytes(timeline: StartupTimeline, samples: readonly SampleRow[]): number | undefined {
   const phase = timeline.phases.find(({ term }) => term === 'A+B' || term === 'A');
   return phase && counterIncreaseOver(samples, 'serverReadBytes', phase)?.by;
 }

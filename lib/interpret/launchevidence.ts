@@ -1,11 +1,10 @@
 /** The launch -> ready window of one launch as evidence for the decision rules. */
 import type { RunData } from '../archive/folder.js';
-import { mebibyte } from './format.js';
 import type { Phase, StartupTimeline, Term } from '../launch/timeline.js';
-import { counterIncreaseOver, hbmChangeOver, levelChangeOver, valuesInside, type Window } from './counters.js';
+import { counterIncreaseOver, fastestIncreasePerS, hbmChangeOver, levelChangeOver, valuesInside, type Window } from './counters.js';
 import { absent, acrossLaunches, noGpuBecause, seen, type LaunchEvidence, type Observed } from './evidence.js';
 import type { LaunchFinding } from './findings.js';
-import { formatBytes, formatMiB, formatMs, formatPercent, formatQuantity } from './format.js';
+import { formatBytes, formatMiB, formatMs, formatPercent, formatQuantity, mebibyte } from './format.js';
 import { unionMs } from './launches.js';
 import { median, sortSamples } from './stats.js';
 
@@ -15,10 +14,10 @@ export function launchEvidence(data: RunData, finding: LaunchFinding | undefined
   if (!finding || !timeline) return nothingKnown(noTimelineBecause(data, finding));
   const weightsBytes = weightsBytesOf(data, finding.launch);
   const loading = phaseOf(timeline, 'A+B', 'A');
-  const storageShare = storageShareOf(data, timeline, loading, weightsBytes, 'the weights loaded');
+  const storageShare = storageShareOf(data, timeline, loading, weightsBytes);
   return {
     storageShare,
-    warmUpStorageShare: storageShareOf(data, timeline, phaseOf(timeline, 'C'), weightsBytes, 'the engine warmed up'),
+    warmUpStorageTime: warmUpStorageOf(data, timeline),
     pageCacheShare: pageCacheShareOf(data, timeline, weightsBytes),
     hbmShare: hbmShareOf(data, timeline, loading, weightsBytes),
     loadingUtilizationPercent: duringLoading(data, finding.launch, loading, 'utilizationPercent', '%'),
@@ -46,7 +45,7 @@ function nothingKnown(because: string): LaunchEvidence {
   const none = absent(because);
   return {
     storageShare: none,
-    warmUpStorageShare: none,
+    warmUpStorageTime: none,
     pageCacheShare: none,
     hbmShare: none,
     loadingUtilizationPercent: none,
@@ -69,13 +68,29 @@ export function phaseOf(timeline: StartupTimeline, ...terms: readonly Term[]): P
 const noLoadingPhase = 'the log shows no weight-loading phase';
 const noWeights = 'the size of the weights is not known';
 
-function storageShareOf(data: RunData, timeline: StartupTimeline, phase: Phase | undefined, weightsBytes: number | undefined, whileText: string): Observed {
-  if (!phase) return absent(`the log does not show when ${whileText}`);
+function storageShareOf(data: RunData, timeline: StartupTimeline, loading: Phase | undefined, weightsBytes: number | undefined): Observed {
+  if (!loading) return absent(noLoadingPhase);
   if (!weightsBytes) return absent(noWeights);
-  const read = counterIncreaseOver(samplesOf(data, timeline.launch), 'serverReadBytes', phase);
-  if (!read) return absent(`read_bytes was not sampled while ${whileText}`);
-  const rate = (read.by / mebibyte / Math.max(read.toAtMs - read.fromAtMs, 1)) * 1000;
-  return seen([read.by / weightsBytes], `${formatBytes(read.by)} read from storage while ${whileText}, ${formatPercent(read.by / weightsBytes)} of the weights, ${formatQuantity(rate, 'MiB/s')}`);
+  const read = counterIncreaseOver(samplesOf(data, timeline.launch), 'serverReadBytes', loading);
+  if (!read) return absent('read_bytes was not sampled while the weights loaded');
+  const rate = (read.by / Math.max(read.toAtMs - read.fromAtMs, 1)) * 1000;
+  return seen([read.by / weightsBytes], `${formatBytes(read.by)} read from storage while the weights loaded, ${formatPercent(read.by / weightsBytes)} of the weights, ${formatBytes(rate)}/s`);
+}
+
+/** The slowest storage in use, cloud block volumes, gives 0.1 GB/s: a launch that read little shows no better rate. */
+const slowestStorageBytesPerS = 1e8;
+
+/** What was read while the engine warmed up, as time at the fastest rate this launch saw: the least it can have cost. */
+function warmUpStorageOf(data: RunData, timeline: StartupTimeline): Observed {
+  const warmUp = phaseOf(timeline, 'C');
+  if (!warmUp) return absent('the log shows no warm-up phase');
+  const samples = samplesOf(data, timeline.launch);
+  const read = counterIncreaseOver(samples, 'serverReadBytes', warmUp);
+  if (!read) return absent('read_bytes was not sampled while the engine warmed up');
+  const fastest = Math.max(slowestStorageBytesPerS, fastestIncreasePerS(samples, 'serverReadBytes') ?? 0);
+  const costMs = (read.by / fastest) * 1000;
+  const share = costMs / Math.max(warmUp.endAtMs - warmUp.startAtMs, 1);
+  return seen([share], `${formatBytes(read.by)} read while the engine warmed up: ${formatMs(costMs)} at ${formatBytes(fastest)}/s, ${formatPercent(share)} of the phase`);
 }
 
 function pageCacheShareOf(data: RunData, timeline: StartupTimeline, weightsBytes: number | undefined): Observed {

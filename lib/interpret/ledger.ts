@@ -36,9 +36,9 @@ export function chooseLedgerLaunch(launches: readonly LaunchFinding[], timings: 
 }
 
 /** The eight rows for one launch. `evidence` must be that launch's. */
-export function sixTerms(data: RunData, finding: LaunchFinding | undefined, timings: readonly RequestTiming[], evidence: Evidence): SixTermRow[] {
+export function sixTerms(data: RunData, launch: number | undefined, finding: LaunchFinding | undefined, timings: readonly RequestTiming[], evidence: Evidence): SixTermRow[] {
   const before = finding?.timeline ? launchCells(finding.timeline, finding, data, evidence) : undefined;
-  const first = requestCells(data, finding?.launch, timings, evidence);
+  const first = requestCells(data, launch, timings, evidence);
   const missing: LedgerCell = { kind: 'not-observable', note: noTimelineBecause(data, finding) };
   return (Object.keys(names) as SixTermRow['term'][]).map((term) => ({
     term,

@@ -37,7 +37,7 @@ interface Word {
 export function launchState(row: LaunchRow, evidence: StateEvidence): LaunchState {
   const pages = pagesWord(row, evidence);
   const compile = compileWord(row, evidence.milestones);
-  const process = row.spawnAtMs === undefined ? { word: 'as found', proof: ['the server was running already'] } : { word: 'new', proof: ['the process was started by this run'] };
+  const process = processWord(row);
   const prefix = prefixWord(row, evidence.cold);
   return {
     pages: pages.word,
@@ -92,6 +92,12 @@ function compileWord(row: LaunchRow, milestones: readonly PassedMilestone[]): Wo
   if (row.compileCache === 'empty') return { word: 'empty', proof: [...found, ...(compiled ? ['the log says compiled code was made and kept'] : [])] };
   if (compiled) return { word: 'missed, compiled', proof: [...found, 'the log says code was compiled, and no cache was loaded'] };
   return { word: 'as found', proof: found.length > 0 ? [...found, 'the log does not say what was made of it'] : ['neither the cache root nor the log says'] };
+}
+
+function processWord({ outcome, spawnAtMs }: LaunchRow): Word {
+  if (outcome === 'attached') return { word: 'as found', proof: ['the server was running already'] };
+  if (spawnAtMs === undefined) return { word: 'none', proof: [`it was not started (${outcome})`] };
+  return { word: 'new', proof: ['the process was started by this run'] };
 }
 
 function prefixWord(row: LaunchRow, cold: RequestTiming | undefined): Word {

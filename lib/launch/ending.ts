@@ -13,42 +13,46 @@ const checkEveryMs = 20;
 const killGraceMs = 2000;
 
 /**
- * End every process that `living` lists. `rootPid` is asked with SIGTERM (vLLM then stops its own workers);
- * what is left after `termGraceMs` gets SIGKILL. `living` is read again before each signal, so that processes
- * born meanwhile are not missed.
+ * End every process that `living` lists. `rootPid` is asked with SIGTERM (vLLM then stops its own workers), each
+ * of the others when the root is gone. What is left at `killAtMs()` gets SIGKILL; that instant may be moved
+ * earlier meanwhile. `living` is read again before each signal, so that processes born meanwhile are not missed.
  */
-export async function endProcesses(rootPid: number, living: () => readonly number[], termGraceMs: number, clock: Clock): Promise<Ending> {
+export async function endProcesses(rootPid: number, living: () => readonly number[], killAtMs: () => number, clock: Clock): Promise<Ending> {
   if (living().length === 0) return { how: 'exit', goneAtMs: clock.nowMs(), leftover: 0 };
-  // Without the root there is nobody who could tell the others: ask each of them.
-  const asked = living().includes(rootPid) ? [rootPid] : living();
-  for (const pid of asked) send(pid, 'SIGTERM');
-  if (await allGone(living, termGraceMs, clock)) return { how: 'sigterm', goneAtMs: clock.nowMs(), leftover: 0 };
-  for (const pid of living()) send(pid, 'SIGKILL');
-  await allGone(
-    () => {
-      const still = living();
-      for (const pid of still) send(pid, 'SIGKILL');
-      return still;
-    },
-    killGraceMs,
-    clock,
-  );
+  const asked = new Set<number>();
+  const ask = () => {
+    const still = living();
+    // While the root lives it tells the others; without it there is nobody who could.
+    for (const pid of still.includes(rootPid) ? [rootPid] : still) {
+      if (!asked.has(pid)) send(pid, 'SIGTERM');
+      asked.add(pid);
+    }
+    return still;
+  };
+  if (await allGone(ask, killAtMs, clock)) return { how: 'sigterm', goneAtMs: clock.nowMs(), leftover: 0 };
+  const insist = () => {
+    const still = living();
+    for (const pid of still) send(pid, 'SIGKILL');
+    return still;
+  };
+  const giveUpAtMs = clock.nowMs() + killGraceMs;
+  await allGone(insist, () => giveUpAtMs, clock);
   return { how: 'sigkill', goneAtMs: clock.nowMs(), leftover: living().length };
 }
 
-async function allGone(living: () => readonly number[], withinMs: number, clock: Clock): Promise<boolean> {
-  const untilMs = clock.nowMs() + withinMs;
-  while (clock.nowMs() < untilMs) {
-    if (living().length === 0) return true;
+async function allGone(signalLiving: () => readonly number[], untilMs: () => number, clock: Clock): Promise<boolean> {
+  while (signalLiving().length > 0) {
+    if (clock.nowMs() >= untilMs()) return false;
     await sleep(checkEveryMs);
   }
-  return living().length === 0;
+  return true;
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    // ESRCH: it has just ended. EPERM: it changed its user; it is counted as left over.
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Why a launch failed: a typed error from what was seen, with the server's own words and what to try. */
 import { parseLogLine } from './milestones.js';
+import type { StoppedEvent } from './protocol.js';
 
 export type LaunchFailure =
   | 'port-taken'
@@ -62,7 +63,7 @@ const diagnoses: readonly Diagnosis[] = [
   {
     reason: 'out-of-memory',
     pattern:
-      /out of memory|OutOfMemoryError|Free memory on device|No available memory for the cache blocks|is less than desired|larger than the available KV cache memory|Not enough available memory|Cannot allocate memory|std::bad_alloc|KV cache space/i,
+      /out of memory|OutOfMemoryError|Free memory on device|No available memory for the cache blocks|is less than desired|is less than requested memory for kv|larger than the available KV cache memory|Not enough available memory|Cannot allocate memory|std::bad_alloc/i,
     advice:
       'Give it less to hold (DAY007_MAX_MODEL_LEN=2048, or a smaller model) or more room (a higher DAY007_GPU_MEMORY_UTILIZATION on a GPU, DAY007_KV_CACHE_GIB on a CPU), and look for other programs that hold the memory.',
   },
@@ -70,35 +71,54 @@ const diagnoses: readonly Diagnosis[] = [
 
 const tailLines = 12;
 
-/** Build the error for a server that ended, or never answered, from what it last said. */
-export function launchError(
-  fallback: 'died' | 'never-ready',
-  seen: { readonly launch: number; readonly afterMs: number; readonly lines: readonly string[]; readonly exitCode?: number | undefined; readonly signal?: string | undefined; readonly logFile: string },
-): LaunchError {
-  const found = diagnoses.find(({ pattern }) => seen.lines.some((line) => pattern.test(line)));
-  const reason = found?.reason ?? fallback;
-  const cause = lastErrorLine(seen.lines);
-  const after = `${(seen.afterMs / 1000).toFixed(1)} s after launch`;
-  const ended =
-    seen.exitCode !== undefined ? ` (exit code ${seen.exitCode})` : seen.signal !== undefined ? ` (signal ${seen.signal})` : '';
-  const what =
-    fallback === 'died'
-      ? `The server died ${after}${ended}, before it answered.`
-      : `The server did not answer on /health within ${after}.`;
+/** What was seen of a launch that did not become ready. */
+export interface FailedLaunch {
+  readonly launch: number;
+  /** From spawn to the failure; to the exit where the server died. */
+  readonly afterMs: number;
+  /** The last lines of its log, oldest first. */
+  readonly lines: readonly string[];
+  readonly ended?: StoppedEvent | undefined;
+  readonly logFile: string;
+}
+
+/** Build the error for a server that ended, said something fatal, or never answered, from what it last said. */
+export function launchError(fallback: 'died' | 'never-ready', seen: FailedLaunch): LaunchError {
+  const spoken = seen.lines.map(parseLogLine).filter(({ level }) => level === undefined || !['DEBUG', 'INFO', 'WARNING'].includes(level));
+  const messages = spoken.map(({ message }) => message.trim());
+  const found = diagnoses.find(({ pattern }) => messages.some((message) => pattern.test(message)));
+  const cause = causeOf(messages, found?.pattern);
   const logTail = seen.lines.slice(-tailLines);
-  const message = [
-    what,
+  const text = [
+    whatHappened(fallback, seen),
     cause === undefined ? 'It named no error.' : `It says: ${cause}`,
-    `What to try: ${found?.advice ?? 'read the log; the lines above its first Traceback name the cause.'}`,
+    `What to try: ${found?.advice ?? adviceWithoutCause(seen)}`,
     `The whole log: ${seen.logFile}`,
     `Its last lines:\n${logTail.map((line) => `  ${line}`).join('\n')}`,
   ].join('\n');
-  return new LaunchError(reason, message, { launch: seen.launch, afterMs: seen.afterMs, exitCode: seen.exitCode, signal: seen.signal, logTail, logFile: seen.logFile });
+  const own = seen.ended?.reason === 'died' ? seen.ended : undefined;
+  return new LaunchError(found?.reason ?? fallback, text, { launch: seen.launch, afterMs: seen.afterMs, exitCode: own?.exitCode, signal: own?.signal, logTail, logFile: seen.logFile });
 }
 
-/** The last line that names an exception, without log prefix. The engine's own error comes before its parents' echoes of it. */
-function lastErrorLine(lines: readonly string[]): string | undefined {
-  const named = lines.map((line) => parseLogLine(line).message.trim()).filter((message) => /^[\w.]*(?:Error|Exception)\b.{0,4000}/.test(message));
-  const specific = named.filter((message) => !/^RuntimeError: (?:Engine core initialization failed|Worker failed|WorkerProc)/.test(message) && !/See root cause above/.test(message));
+function whatHappened(fallback: 'died' | 'never-ready', { afterMs, ended }: FailedLaunch): string {
+  const after = `${(afterMs / 1000).toFixed(1)} s after launch`;
+  if (fallback === 'never-ready') return `The server had not answered on /health ${after}, and was stopped.`;
+  if (ended?.reason === 'died') return `The server died ${after} (${ended.signal === undefined ? `exit code ${ended.exitCode ?? 'unknown'}` : `signal ${ended.signal}`}), before it answered.`;
+  if (ended?.reason === 'keeper-failed') return `The server's keeper failed ${after} (${ended.problem ?? 'it was killed'}), and the server was stopped.`;
+  return `The server reported a fatal error ${after}, and was stopped.`;
+}
+
+function adviceWithoutCause({ ended }: FailedLaunch): string {
+  if (ended?.reason === 'died' && ended.signal === 'SIGKILL') {
+    return "if nobody killed it, the kernel did for lack of memory (its journal says so: journalctl -k); give it less to hold, such as DAY007_MAX_MODEL_LEN=2048 or a smaller model.";
+  }
+  return 'read the log; the lines above its first Traceback name the cause.';
+}
+
+/** Parents repeat the error of their child in their own words; the sentence that a diagnosis knows, else the last specific one, is the cause. */
+function causeOf(messages: readonly string[], known: RegExp | undefined): string | undefined {
+  const named = messages.filter((message) => /^[\w.]*(?:Error|Exception)\b/.test(message));
+  if (known) return named.find((message) => known.test(message)) ?? messages.find((message) => known.test(message));
+  const specific = named.filter((message) => !/^RuntimeError: (?:Engine core initialization failed|Worker failed|WorkerProc)|^Exception: WorkerProc/.test(message));
   return specific.at(-1) ?? named.at(-1);
 }

@@ -88,8 +88,8 @@ export function recognizeMilestone(message: string): Milestone | undefined {
   for (const [event, pattern] of milestones) {
     const match = pattern.exec(message);
     if (!match) continue;
-    const figure = match[1] === undefined ? undefined : Number(match[1].replaceAll(',', ''));
-    return { event, value: figure };
+    const figure = match[1] === undefined ? NaN : Number(match[1].replaceAll(',', ''));
+    return { event, value: Number.isFinite(figure) ? figure : undefined };
   }
   return undefined;
 }

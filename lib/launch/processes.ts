@@ -50,7 +50,10 @@ export interface FoundProcess {
  * processes of session `sessionId` (default: the session that the root leads). A worker whose parent has died is
  * handed to init but keeps its session, so it stays in the tree. Zombies are left out. Unsorted.
  */
-export function readProcessTree(rootPid: number, options: { readonly sessionId?: number; readonly procDir?: string } = {}): ProcStat[] {
+export function readProcessTree(
+  rootPid: number,
+  options: { readonly sessionId?: number; readonly procDir?: string } = {},
+): ProcStat[] {
   return treeOf(readAllProcesses(options.procDir), rootPid, options.sessionId ?? rootPid).filter(isAlive);
 }
 
@@ -64,9 +67,19 @@ export function findProcessesOfRun(runId: string, options: FindOptions = {}): Fo
   const all = readAllProcesses(procDir).filter(isAlive);
   const sessions = new Set(options.sessionIds);
   const excluded = new Set([...(options.exceptPids ?? []), ...ancestorsOf(process.pid, all)]);
-  const marks = [`DAY007_RUN_ID=${runId}`, ...(options.launch === undefined ? [] : [`DAY007_LAUNCH=${options.launch}`])];
-  const roots = all.filter(({ pid, sessionId }) => !excluded.has(pid) && (sessions.has(sessionId) || hasEnvironment(procDir, pid, marks)));
-  const found = new Set(withDescendants(all, roots.map(({ pid }) => pid)));
+  const marks = [
+    `DAY007_RUN_ID=${runId}`,
+    ...(options.launch === undefined ? [] : [`DAY007_LAUNCH=${options.launch}`]),
+  ];
+  const roots = all.filter(
+    ({ pid, sessionId }) => !excluded.has(pid) && (sessions.has(sessionId) || hasEnvironment(procDir, pid, marks)),
+  );
+  const found = new Set(
+    withDescendants(
+      all,
+      roots.map(({ pid }) => pid),
+    ),
+  );
   return all.filter(({ pid }) => found.has(pid) && !excluded.has(pid)).map(({ pid, name }) => ({ pid, name }));
 }
 
@@ -77,7 +90,9 @@ export function findProcessesOfRun(runId: string, options: FindOptions = {}): Fo
 export function readBirthMs(pid: number, clock: Clock, procDir = '/proc'): number | undefined {
   const stat = readProcStat(pid, procDir);
   const offsetMs = readBootOffsetMs(clock, procDir);
-  return stat && offsetMs !== undefined ? birthMs(stat.startTicks, readProcUnits(procDir).ticksPerS, offsetMs) : undefined;
+  return stat && offsetMs !== undefined
+    ? birthMs(stat.startTicks, readProcUnits(procDir).ticksPerS, offsetMs)
+    : undefined;
 }
 
 /** `startTicks` on the run's clock, in ms. `bootOffsetMs` is what the run's clock showed when the machine booted. */
@@ -115,7 +130,10 @@ export function parseProcStat(text: string): ProcStat | undefined {
   const close = text.lastIndexOf(')');
   if (open < 0 || close < open) return undefined;
   const pid = Number(text.slice(0, open));
-  const fields = text.slice(close + 2).trimEnd().split(' ');
+  const fields = text
+    .slice(close + 2)
+    .trimEnd()
+    .split(' ');
   // Field 3 of the manual (state) is fields[0].
   const at = (field: number) => Number(fields[field - 3]);
   const stat = {
@@ -129,7 +147,15 @@ export function parseProcStat(text: string): ProcStat | undefined {
     startTicks: at(22),
     rssPages: at(24),
   };
-  const numbers = [pid, stat.parentPid, stat.sessionId, stat.majorFaults, stat.cpuTicks, stat.startTicks, stat.rssPages];
+  const numbers = [
+    pid,
+    stat.parentPid,
+    stat.sessionId,
+    stat.majorFaults,
+    stat.cpuTicks,
+    stat.startTicks,
+    stat.rssPages,
+  ];
   return numbers.every((value) => Number.isFinite(value)) ? stat : undefined;
 }
 
@@ -191,7 +217,8 @@ export function readProcUnits(procDir = '/proc'): ProcUnits {
   const values = new Map<bigint, number>();
   try {
     const auxv = readFileSync(join(procDir, 'self', 'auxv'));
-    for (let at = 0; at + 16 <= auxv.length; at += 16) values.set(auxv.readBigUInt64LE(at), Number(auxv.readBigUInt64LE(at + 8)));
+    for (let at = 0; at + 16 <= auxv.length; at += 16)
+      values.set(auxv.readBigUInt64LE(at), Number(auxv.readBigUInt64LE(at + 8)));
   } catch {
     // No auxv: the assumptions below hold on every common Linux.
   }

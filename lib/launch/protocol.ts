@@ -21,13 +21,16 @@ export interface KeeperRequest {
 
 export interface StoppedEvent {
   readonly event: 'stopped';
-  readonly reason: 'asked' | 'owner-gone' | 'died';
+  /** keeper-failed: the keeper could not go on (a full disk, say) or was killed itself. */
+  readonly reason: 'asked' | 'owner-gone' | 'died' | 'keeper-failed';
   readonly how: 'sigterm' | 'sigkill' | 'exit';
   readonly askedAtMs: number;
   readonly goneAtMs: number;
   readonly exitCode?: number | undefined;
   readonly signal?: string | undefined;
   readonly leftoverProcesses: number;
+  /** What the keeper failed of. Not in stops.csv. */
+  readonly problem?: string | undefined;
 }
 
 /** What the keeper reports, in the order in which it happens. */

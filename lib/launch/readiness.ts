@@ -24,19 +24,20 @@ export async function awaitReadiness(url: string, intervalMs: number, clock: Clo
     longestPauseMs = Math.max(longestPauseMs, atMs - previousAtMs);
     previousAtMs = atMs;
     polls += 1;
-    if ((await statusOf(url)) === 200) return { readyAtMs: clock.nowMs(), polls, longestPauseMs };
+    const status = await statusOf(url, signal);
+    if (status === 200 && !signal.aborted) return { readyAtMs: clock.nowMs(), polls, longestPauseMs };
     const restMs = atMs + intervalMs - clock.nowMs();
     if (restMs > 0) await sleep(restMs);
   }
   return undefined;
 }
 
-/** Status of one GET on a connection of its own; undefined when refused, reset or silent for 5 s. */
-function statusOf(url: string): Promise<number | undefined> {
+/** Status of one GET on a connection of its own; undefined when refused, reset, aborted or silent for 5 s. */
+function statusOf(url: string, signal: AbortSignal): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const ask = request(url, { agent: false, timeout: 5000 }, (response) => {
+    const ask = request(url, { agent: false, timeout: 5000, signal }, (response) => {
       response.resume();
-      response.on('close', () => resolve(response.statusCode));
+      resolve(response.statusCode);
     });
     ask.on('timeout', () => ask.destroy());
     ask.on('error', () => resolve(undefined));

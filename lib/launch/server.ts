@@ -1,11 +1,15 @@
 /** A server that this run launched and owns, from the port check to the last process gone. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { appendRows } from '../archive/folder.js';
+import { tables } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
+import { endProcesses } from './ending.js';
 import { LaunchError, launchError } from './failure.js';
+import { readJsonLines } from './jsonlines.js';
+import { findProcessesOfRun } from './processes.js';
 import type { KeeperEvent, KeeperJob, StoppedEvent } from './protocol.js';
 
 /** What is needed to launch once. Paths are absolute. */
@@ -39,6 +43,7 @@ export interface Server {
 }
 
 const remembered = 400;
+const withoutKeeperGraceMs = 500;
 
 /**
  * Launch and wait until /health answers 200. Throws LaunchError, after the server's processes are gone,
@@ -55,27 +60,22 @@ export async function launchServer(
   const keeper = startKeeper(plan);
   const lines: string[] = [];
   const jit: number[] = [];
-  const logFile = join(plan.runDir, `server-${plan.launch}.log`);
   let spawned: Extract<KeeperEvent, { event: 'spawned' }> | undefined;
   let stopped: StoppedEvent | undefined;
   const gone = deferred<StoppedEvent>();
   const ready = deferred<Extract<KeeperEvent, { event: 'ready' }>>();
   ready.promise.catch(() => undefined);
-  const afterMs = () => clock.nowMs() - (spawned?.atMs ?? clock.nowMs());
-  const fail = (fallback: 'died' | 'never-ready') =>
-    launchError(fallback, { launch: plan.launch, afterMs: afterMs(), lines, exitCode: stopped?.exitCode, signal: stopped?.signal, logFile });
+  const sinceSpawnMs = (atMs = clock.nowMs()) => atMs - (spawned?.atMs ?? atMs);
 
   const take = (event: KeeperEvent) => {
     if (event.event === 'spawned') spawned = event;
-    if (event.event === 'spawn-failed') {
-      ready.reject(new LaunchError('executable-missing', `${plan.command[0]} could not be started: ${event.message}. Check DAY007_VLLM.`, { launch: plan.launch, logTail: [] }));
-    }
+    if (event.event === 'spawn-failed') ready.reject(notStarted(plan, event));
     if (event.event === 'line') {
       lines.push(event.text);
       if (lines.length > remembered) lines.shift();
       if (event.milestone === 'jit-in-request') jit.push(event.atMs);
       if (event.fatal) ready.reject(new Error('fatal line'));
-      options.onProgress?.({ elapsedMs: afterMs(), milestone: event.milestone, line: event.text });
+      options.onProgress?.({ elapsedMs: sinceSpawnMs(), milestone: event.milestone, line: event.text });
     }
     if (event.event === 'ready') ready.resolve(event);
     if (event.event === 'stopped') {
@@ -84,12 +84,18 @@ export async function launchServer(
       ready.reject(new Error('died'));
     }
   };
-  if (keeper.stdout) createInterface({ input: keeper.stdout }).on('line', (line) => take(JSON.parse(line) as KeeperEvent));
-  keeper.on('exit', () => {
-    // The keeper itself was killed: nobody reports the end any more.
+  if (keeper.stdout) readJsonLines(keeper.stdout, take);
+  // 'close' comes after the last of the keeper's reports. Without a 'stopped' among them, the keeper itself was killed.
+  let keeperGone = false;
+  const withoutKeeper = async (problem?: string) => {
+    if (stopped || keeperGone) return;
+    keeperGone = true;
+    stopped = await endWithoutKeeper(plan, spawned?.pid, clock, problem);
+    gone.resolve(stopped);
     ready.reject(new Error('keeper gone'));
-    gone.resolve(stopped ?? { event: 'stopped', reason: 'died', how: 'sigkill', askedAtMs: clock.nowMs(), goneAtMs: clock.nowMs(), leftoverProcesses: 0 });
-  });
+  };
+  keeper.on('close', () => void withoutKeeper());
+  keeper.on('error', (error) => void withoutKeeper(error.message));
   const stop = () => {
     keeper.stdin?.write(`${JSON.stringify({ stop: true })}\n`);
     return gone.promise;
@@ -116,11 +122,14 @@ export async function launchServer(
   } catch (error) {
     if (error instanceof LaunchError) throw error;
     const why = (error as Error).message;
-    await stop();
+    const failedAtMs = clock.nowMs();
+    const ended = await stop();
+    const afterMs = sinceSpawnMs(ended.reason === 'died' ? ended.askedAtMs : failedAtMs);
+    const logFile = join(plan.runDir, `server-${plan.launch}.log`);
     if (why === 'interrupted') {
-      throw new LaunchError('interrupted', `The launch was interrupted ${(afterMs() / 1000).toFixed(1)} s after it began; the server was stopped.`, { launch: plan.launch, afterMs: afterMs(), logTail: lines.slice(-12), logFile });
+      throw new LaunchError('interrupted', `The launch was interrupted ${(afterMs / 1000).toFixed(1)} s after it began; the server was stopped.`, { launch: plan.launch, afterMs, logTail: lines.slice(-12), logFile });
     }
-    throw fail(why === 'timeout' ? 'never-ready' : 'died');
+    throw launchError(why === 'timeout' ? 'never-ready' : 'died', { launch: plan.launch, afterMs, lines, ended, logFile });
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', interrupt);
@@ -138,6 +147,29 @@ function startKeeper(plan: LaunchPlan): ChildProcess {
   keeper.stdin?.on('error', () => undefined);
   keeper.stdin?.write(`${JSON.stringify(job)}\n`);
   return keeper;
+}
+
+/** The keeper was killed: what it would have done at its end is done from here. */
+async function endWithoutKeeper(plan: LaunchPlan, pid: number | undefined, clock: Clock, problem: string | undefined): Promise<StoppedEvent> {
+  const askedAtMs = clock.nowMs();
+  const living = () => findProcessesOfRun(plan.runId, { sessionIds: pid === undefined ? [] : [pid], launch: plan.launch }).map((found) => found.pid);
+  const { how, goneAtMs, leftover } = await endProcesses(pid ?? 0, living, () => askedAtMs + withoutKeeperGraceMs, clock);
+  const row = { reason: 'keeper-failed' as const, how, askedAtMs, goneAtMs, leftoverProcesses: leftover };
+  try {
+    if (pid !== undefined) appendRows(plan.runDir, tables.stops, [{ launch: plan.launch, ...row }]);
+    rmSync(join(plan.runDir, 'server.json'), { force: true });
+    return { event: 'stopped', ...row, problem };
+  } catch (error) {
+    // A disk that takes no row is what ended the keeper too; the owner hears of it by the launch's error.
+    return { event: 'stopped', ...row, problem: problem ?? (error as Error).message };
+  }
+}
+
+function notStarted(plan: LaunchPlan, { code, message }: Extract<KeeperEvent, { event: 'spawn-failed' }>): LaunchError {
+  const missing = code === 'ENOENT' || code === 'EACCES';
+  const what = `${plan.command[0] ?? 'An empty command'} could not be started: ${message}.`;
+  const tryThis = missing ? 'Check DAY007_VLLM.' : `Check that ${plan.runDir} can be written and that the machine has room for another process.`;
+  return new LaunchError(missing ? 'executable-missing' : 'died', `${what} ${tryThis}`, { launch: plan.launch, logTail: [] });
 }
 
 function assertExecutable(plan: LaunchPlan): void {

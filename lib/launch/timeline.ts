@@ -99,7 +99,7 @@ export function startupTimeline(rows: readonly StartupRow[], launch: number): St
 
 /** Log lines are recognised anew: a run saved by an earlier version gains what was learned since. */
 function named(row: StartupRow): StartupRow {
-  return row.source === 'log' ? { ...row, event: recognizeMilestone(parseLogLine(row.text).message)?.event } : row;
+  return row.source === 'log' ? { ...row, event: recognizeMilestone(parseLogLine(row.text).message)?.event ?? row.event } : row;
 }
 
 function phaseOf(rule: PhaseRule, start: StartupRow, end: StartupRow): Phase {

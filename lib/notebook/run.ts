@@ -1,11 +1,26 @@
 /** The run a notebook is about: live, with instruments and a server, or saved, with neither. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { readRun } from '../archive/folder.js';
+import { readRun, readRunRecord } from '../archive/folder.js';
+import type { EngineKind } from '../archive/record.js';
+import { createClock } from '../clock.js';
 import { openSession, type Session } from '../experiment/session.js';
+import type { RunConfig } from '../freeze/config.js';
 import type { FrozenRun } from '../freeze/freeze.js';
 import { interpret } from '../interpret/interpret.js';
+import { createDisplay, notebookPort, textPort } from '../report/display.js';
+import { chartFontsOf } from '../report/picture.js';
 import type { InterpretedRun } from '../report/subject.js';
+
+/** The kernel starts in the project's root (see .jupyter/kernels/tslab/start.cjs). */
+export const projectRoot = process.cwd();
+
+/** The notebook's outputs; on a terminal, their plain text. */
+export const display = createDisplay({
+  port: notebookPort(projectRoot, textPort((text) => process.stdout.write(text))),
+  fonts: chartFontsOf(projectRoot),
+  clock: createClock(),
+});
 
 export interface NotebookRun {
   readonly frozen: FrozenRun;
@@ -16,6 +31,11 @@ export interface NotebookRun {
 /** Open a frozen run for the notebook. A live one starts its instruments here. */
 export async function openNotebookRun(frozen: FrozenRun): Promise<NotebookRun> {
   return frozen.mode === 'replay' ? { frozen } : { frozen, session: await openSession(frozen) };
+}
+
+/** Which engine a configuration stands for, before anything is frozen. */
+export function engineKindOf(config: RunConfig): EngineKind {
+  return config.foundEngine?.kind ?? readRunRecord(config.replay ?? '').engine.kind;
 }
 
 /** Everything the run folder holds by now, and what it means. Read anew at every call: the other processes write there. */
@@ -39,5 +59,5 @@ export function findLatestRun(projectRoot: string): string | undefined {
 }
 
 function startOf(dir: string): number {
-  return statSync(join(dir, 'run.json')).mtimeMs;
+  return Date.parse(readRunRecord(dir).startedAtUtc);
 }

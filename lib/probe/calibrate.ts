@@ -10,9 +10,9 @@ import { parseEvents } from './sse.js';
 /**
  * Send `warmups` + `measured` streamed requests to a loopback stream and compare each stamp with the instant the
  * server gives for its write. The server's own cost of writing is inside the difference. Throws when the stream
- * cannot be started or an answer lacks its instants.
+ * cannot be started, an answer lacks its instants, or `signal` is aborted.
  */
-export async function calibrate(warmups: number, measured: number, clock: Clock, projectRoot: string): Promise<CalibrationRow[]> {
+export async function calibrate(warmups: number, measured: number, clock: Clock, projectRoot: string, signal?: AbortSignal): Promise<CalibrationRow[]> {
   const program = join(projectRoot, 'lib/probe/loopback.ts');
   const server = spawn(process.execPath, ['--import', 'tsx', program, String(clock.originNs)], { cwd: projectRoot, stdio: ['pipe', 'pipe', 'inherit'] });
   try {
@@ -23,7 +23,7 @@ export async function calibrate(warmups: number, measured: number, clock: Clock,
     const origin = `http://127.0.0.1:${port.toString().trim()}`;
     const rows: CalibrationRow[] = [];
     for (let index = 1; index <= warmups + measured; index += 1) {
-      const seen = await exchange({ origin, path: '/v1/completions', body: '{}', timeoutMs: 10_000 }, clock);
+      const seen = await exchange({ origin, path: '/v1/completions', body: '{}', timeoutMs: 10_000 }, clock, signal);
       rows.push(calibrationRow(seen, index, index <= warmups));
     }
     return rows;

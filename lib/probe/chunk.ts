@@ -30,7 +30,7 @@ export interface Chunk {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Classify one event. Text that is not JSON is an error chunk that quotes its beginning. */
+/** Classify one event, or the one JSON answer of a request that was not streamed. Text that is not JSON is an error chunk that quotes its beginning. */
 export function parseChunk(data: string): Chunk {
   if (data === '[DONE]') return { kind: 'done', text: '', hasChoice: false };
   let body: Json;
@@ -39,14 +39,14 @@ export function parseChunk(data: string): Chunk {
     if (!isRecord(value)) throw new TypeError('not an object');
     body = value;
   } catch {
-    return { kind: 'error', text: '', hasChoice: false, error: `an event is not a JSON object: ${data.slice(0, 80)}` };
+    return { kind: 'error', text: '', hasChoice: false, error: `not a JSON object: ${data.slice(0, 80)}` };
   }
   return parseBody(body);
 }
 
-/** The same for a body already parsed: an event, or the one JSON answer of a request that was not streamed. */
-export function parseBody(body: Json): Chunk {
-  const failure = body['error'];
+function parseBody(body: Json): Chunk {
+  // vLLM before 0.10 put the error's own fields at the top.
+  const failure = body['object'] === 'error' ? body : body['error'];
   if (failure !== undefined && failure !== null) {
     return { kind: 'error', text: '', hasChoice: false, error: isRecord(failure) ? String(failure['message'] ?? JSON.stringify(failure)) : String(failure) };
   }
@@ -58,8 +58,8 @@ export function parseBody(body: Json): Chunk {
   const delta = isRecord(choice['delta']) ? choice['delta'] : isRecord(choice['message']) ? choice['message'] : undefined;
   const visible = textOf(delta ? delta['content'] : choice['text']) ?? '';
   const tools = delta && Array.isArray(delta['tool_calls']) && delta['tool_calls'].length > 0 ? JSON.stringify(delta['tool_calls']) : '';
-  if (visible + tools !== '') return { kind: 'token', text: visible + tools, ...rest };
   const reasoning = textOf(delta?.['reasoning']) ?? textOf(delta?.['reasoning_content']) ?? '';
+  if (visible + tools !== '') return { kind: 'token', text: reasoning + visible + tools, ...rest };
   if (reasoning !== '') return { kind: 'reasoning', text: reasoning, ...rest };
   return { kind: delta?.['role'] !== undefined ? 'role' : 'empty', text: '', ...rest };
 }

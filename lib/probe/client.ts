@@ -1,8 +1,8 @@
 /** The kernel's side of the prober: ask for one thing at a time, get its trace back. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { CalibrationRow } from '../archive/tables.js';
+import { readJsonLines } from '../launch/jsonlines.js';
 import type { ExchangePlan } from './exchange.js';
 import type { ProberJob, ProberReply, ProberRequest } from './protocol.js';
 import type { RequestLabel, Trace } from './trace.js';
@@ -26,14 +26,18 @@ export function startProber(job: ProberJob, runId: string): Prober {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const waiting = new Map<number, Asked>();
-  const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()));
-  child.stdin.on('error', () => undefined);
-  child.on('exit', (code, signal) => {
-    for (const { reject } of waiting.values()) reject(new Error(`the prober ended (${signal ?? `exit code ${code}`}); start the notebook again, what it measured is saved`));
+  let ended: Error | undefined;
+  const fail = (how: string) => {
+    ended ??= new Error(`the prober ended (${how}); start the notebook again, what it measured is saved`);
+    for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
-  });
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const reply = JSON.parse(line) as ProberReply;
+  };
+  child.stdin.on('error', () => undefined);
+  child.on('error', (error) => fail(error.message));
+  // 'close' comes after the last of its replies.
+  const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  child.on('close', (code, signal) => fail(signal ?? `exit code ${code}`));
+  readJsonLines<ProberReply>(child.stdout, (reply) => {
     const asked = waiting.get(reply.id);
     waiting.delete(reply.id);
     if ('failed' in reply) asked?.reject(new Error(`the prober could not do it: ${reply.failed}`));
@@ -43,23 +47,27 @@ export function startProber(job: ProberJob, runId: string): Prober {
   send(job);
 
   let next = 0;
-  const ask = (request: (id: number) => ProberRequest) =>
+  const ask = (id: number, request: ProberRequest) =>
     new Promise<ProberReply>((resolve, reject) => {
-      const id = next++;
+      if (ended) return reject(ended);
       waiting.set(id, { resolve, reject });
-      send(request(id));
+      send(request);
     });
   return {
     calibrate: async (warmups, measured) => {
-      const reply = await ask((id) => ({ ask: 'calibrate', id, warmups, measured }));
+      const id = next++;
+      const reply = await ask(id, { ask: 'calibrate', id, warmups, measured });
       if (!('calibration' in reply)) throw new Error('the prober answered another question');
       return { rows: reply.calibration, mode: reply.mode };
     },
     probe: async (label, plan, signal) => {
-      const abort = () => send({ ask: 'abort' });
+      const id = next++;
+      const abort = () => send({ ask: 'abort', id });
+      const asked = ask(id, { ask: 'probe', id, label, plan });
       signal?.addEventListener('abort', abort, { once: true });
+      if (signal?.aborted) abort();
       try {
-        const reply = await ask((id) => ({ ask: 'probe', id, label, plan }));
+        const reply = await asked;
         if (!('trace' in reply)) throw new Error('the prober answered another question');
         return reply.trace;
       } finally {
@@ -68,7 +76,7 @@ export function startProber(job: ProberJob, runId: string): Prober {
     },
     stop: async () => {
       child.stdin.end();
-      await exited;
+      await closed;
     },
   };
 }

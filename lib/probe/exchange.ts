@@ -34,9 +34,10 @@ export interface Exchange {
  */
 export async function exchange(plan: ExchangePlan, clock: Clock, signal?: AbortSignal): Promise<Exchange> {
   const seen: { -readonly [K in keyof Exchange]: Exchange[K] } & { reads: BodyRead[] } = { startAtMs: clock.nowMs(), reads: [] };
-  const connect = buildConnector({ timeout: plan.timeoutMs });
+  // undici's own limits (10 s to connect, 300 s to headers and between reads) are shorter than a cold start can be.
+  // The plan's limit is enforced below; the connector's comes later, and only takes down a connection never made.
+  const connect = buildConnector({ timeout: plan.timeoutMs + 1000 });
   const client = new Client(plan.origin, {
-    // undici's own limits (300 s) are shorter than a cold start can be; the plan's limit is enforced below.
     bodyTimeout: 0,
     headersTimeout: 0,
     connect: (options, callback) =>

@@ -6,10 +6,10 @@
  * Run as `node --import tsx lib/probe/prober.ts`; see protocol.ts for what goes over its pipes.
  */
 import { availableParallelism } from 'node:os';
-import { createInterface } from 'node:readline';
 import { appendRows } from '../archive/folder.js';
 import { tables } from '../archive/tables.js';
 import { createClock, type Clock } from '../clock.js';
+import { readJsonLines } from '../launch/jsonlines.js';
 import { calibrate } from './calibrate.js';
 import { exchange } from './exchange.js';
 import type { ProberJob, ProberReply, ProberRequest } from './protocol.js';
@@ -23,26 +23,39 @@ const mode = stayAwake ? 'event loop kept awake while a request is in flight' : 
 process.on('SIGINT', () => undefined);
 process.stdout.on('error', () => undefined);
 
-const input = createInterface({ input: process.stdin });
-input.once('line', (line) => serve(JSON.parse(line) as ProberJob));
+let service: Service | undefined;
+readJsonLines<ProberJob | ProberRequest>(process.stdin, (message) => {
+  if ('ask' in message) service?.take(message);
+  else service ??= createService(message);
+});
+// The kernel is gone: end the request in flight, and let what was seen of it be written.
+process.stdin.on('close', () => (service ? service.giveUp() : process.exit(0)));
 
-function serve(job: ProberJob): void {
+interface Service {
+  readonly take: (request: ProberRequest) => void;
+  readonly giveUp: () => void;
+}
+
+/** One request at a time, in the order asked. */
+function createService(job: ProberJob): Service {
   const clock = createClock(BigInt(job.clockOriginNs));
   const endOfLaunch = new Map<number, number>();
-  let running: AbortController | undefined;
+  const asked = new Map<number, AbortController>();
   let queue: Promise<void> = Promise.resolve();
+  let over = false;
   const answer = (reply: ProberReply) => process.stdout.write(`${JSON.stringify(reply)}\n`);
 
-  const work = async (request: Exclude<ProberRequest, { ask: 'abort' }>) => {
+  const work = async (request: Exclude<ProberRequest, { ask: 'abort' }>, signal: AbortSignal) => {
+    // What was never sent leaves no row.
+    if (over) return;
     try {
       if (request.ask === 'calibrate') {
-        const rows = await awake(() => calibrate(request.warmups, request.measured, clock, job.projectRoot));
+        const rows = await awake(() => calibrate(request.warmups, request.measured, clock, job.projectRoot, signal));
         if (job.runDir !== undefined) appendRows(job.runDir, tables.calibration, rows);
         answer({ id: request.id, calibration: rows, mode });
         return;
       }
-      running = new AbortController();
-      const trace = await probe(request, running.signal, clock, endOfLaunch);
+      const trace = await probe(request, signal, clock, endOfLaunch);
       if (job.runDir !== undefined) {
         appendRows(job.runDir, tables.requests, [trace.request]);
         appendRows(job.runDir, tables.chunks, trace.chunks);
@@ -50,28 +63,31 @@ function serve(job: ProberJob): void {
       answer({ id: request.id, trace });
     } catch (error) {
       answer({ id: request.id, failed: (error as Error).message });
+    } finally {
+      asked.delete(request.id);
     }
   };
-
-  input.on('line', (line) => {
-    const request = JSON.parse(line) as ProberRequest;
-    if (request.ask === 'abort') running?.abort();
-    else queue = queue.then(() => work(request));
-  });
-  input.on('close', () => {
-    // The kernel is gone: end the request in flight, and let what was seen of it be written.
-    running?.abort();
-    void queue.then(() => process.exit(0));
-  });
+  return {
+    take: (request) => {
+      if (request.ask === 'abort') return asked.get(request.id)?.abort();
+      const controller = new AbortController();
+      asked.set(request.id, controller);
+      queue = queue.then(() => work(request, controller.signal));
+    },
+    giveUp: () => {
+      over = true;
+      for (const controller of asked.values()) controller.abort();
+      void queue.then(() => process.exit(0));
+    },
+  };
 }
 
 async function probe(request: Extract<ProberRequest, { ask: 'probe' }>, signal: AbortSignal, clock: Clock, endOfLaunch: Map<number, number>): Promise<Trace> {
   const { label, plan } = request;
   const previousEnd = endOfLaunch.get(label.launch);
-  const idleBeforeMs = previousEnd === undefined ? undefined : clock.nowMs() - previousEnd;
   const seen = await awake(() => exchange(plan, clock, signal));
-  endOfLaunch.set(label.launch, clock.nowMs());
-  return traceOf({ ...label, idleBeforeMs }, seen);
+  endOfLaunch.set(label.launch, seen.endAtMs ?? clock.nowMs());
+  return traceOf({ ...label, idleBeforeMs: previousEnd === undefined ? undefined : seen.startAtMs - previousEnd }, seen);
 }
 
 /** Run `work` with the event loop spinning, where a core can be spared for it. */

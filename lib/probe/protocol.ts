@@ -13,7 +13,8 @@ export interface ProberJob {
 export type ProberRequest =
   | { readonly ask: 'calibrate'; readonly id: number; readonly warmups: number; readonly measured: number }
   | { readonly ask: 'probe'; readonly id: number; readonly label: RequestLabel; readonly plan: ExchangePlan }
-  | { readonly ask: 'abort' };
+  /** `id`: of the request to give up, in flight or still waiting. */
+  | { readonly ask: 'abort'; readonly id: number };
 
 export type ProberReply =
   | { readonly id: number; readonly calibration: readonly CalibrationRow[]; readonly mode: string }

@@ -1,7 +1,6 @@
 /** Chart 2: every request with the seed's payload as a point, cold ones marked, by TTFT and by wall_s. */
-import type { RequestTiming } from '../interpret/findings.js';
-import { formatFactor, formatMs } from '../interpret/format.js';
-import { median, sortSamples } from '../interpret/stats.js';
+import type { Findings, RequestTiming } from '../interpret/findings.js';
+import { formatFactor, formatMs, formatSeconds } from '../interpret/format.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
@@ -14,12 +13,15 @@ interface Point {
   readonly launch: string;
   /** Position in its launch: 1 is the first request after the server start. */
   readonly order: number;
+  /** The same, launches set a little apart so that equal requests do not hide each other. */
+  readonly x: number;
   readonly name: string;
   readonly kind: 'cold' | 'warm';
   readonly ms: number;
   readonly label: string;
 }
 
+const launchStep = 0.25;
 const seedNames = ['cold_1', 'warm_1', 'warm'];
 
 /** Points, never bars: milliseconds against the place of the request in its launch. */
@@ -27,13 +29,13 @@ export function coldWarmPoints({ findings }: InterpretedRun): Chart | NoChart {
   const points = pointsOf(findings.timings);
   if (points.length === 0) return { kind: 'no-chart', why: "No request with the seed's payload was completed, so there is nothing to compare." };
   const measures = (['TTFT', 'wall_s'] as const).filter((measure) => points.some((point) => point.measure === measure));
-  const medians = measures.map((measure) => ({ measure, ms: warmMedian(points, measure) }));
-  const isLog = medians.some(({ measure, ms }) => ms !== undefined && coldest(points, measure) > logAxisRatio * ms);
-  const title = stamped(findings.engineKind, pointsTitle(points));
+  const medians = warmMedians(findings);
+  const isLog = measures.some((measure) => coldest(points, measure) > logAxisRatio * (medians[measure] ?? Infinity));
+  const title = stamped(findings.engineKind, pointsTitle(findings, medians));
   const requests = new Set(findings.timings.filter(isSeedRequest).map((timing) => timing.requestId)).size;
   const launches = new Set(points.map((point) => point.launch)).size;
-  const subtitle = `n = ${requests} requests in ${launches} launch${launches === 1 ? '' : 'es'}, the seed's payload, one at a time; line: warm median${isLog ? '; logarithmic axis' : ''}; TTFT of streamed requests only`;
-  const panels = measures.map((measure) => panel(points, measure, isLog));
+  const subtitle = `n = ${requests} requests in ${launches} launch${launches === 1 ? '' : 'es'}, the seed's payload, one at a time; line: warm median${ofLaunch(findings)}${isLog ? '; logarithmic axis' : ''}; TTFT of streamed requests only`;
+  const panels = measures.map((measure) => panel(points, measure, medians[measure], isLog));
   return {
     kind: 'chart',
     title,
@@ -55,7 +57,7 @@ function pointsOf(timings: readonly RequestTiming[]): Point[] {
     const order = (counts.get(timing.launch) ?? 0) + 1;
     counts.set(timing.launch, order);
     const kind = timing.name === 'cold_1' ? ('cold' as const) : ('warm' as const);
-    const shared = { launch: `launch ${timing.launch}`, order, name: timing.name, kind };
+    const shared = { launch: `launch ${timing.launch}`, order, x: rounded(order + launchStep * (counts.size - 1)), name: timing.name, kind };
     const label = kind === 'cold' ? `cold_1, launch ${timing.launch}` : '';
     return [
       ...(timing.ttftMs === undefined ? [] : [{ ...shared, measure: 'TTFT' as const, ms: rounded(timing.ttftMs), label }]),
@@ -64,29 +66,37 @@ function pointsOf(timings: readonly RequestTiming[]): Point[] {
   });
 }
 
-function warmMedian(points: readonly Point[], measure: Point['measure']): number | undefined {
-  return median(sortSamples(points.filter((point) => point.measure === measure && point.name === 'warm').map((point) => point.ms)));
+type Medians = Readonly<Record<Point['measure'], number | undefined>>;
+
+/** In ms, as the findings have them: of one launch, since launches in different states are never pooled. */
+function warmMedians({ warmTtftMs, warmWallS }: Findings): Medians {
+  return { TTFT: warmTtftMs?.median, wall_s: warmWallS && warmWallS.median * 1000 };
 }
+
+const ofLaunch = ({ warmLaunch }: Findings): string => (warmLaunch === undefined ? '' : ` of launch ${warmLaunch}`);
 
 function coldest(points: readonly Point[], measure: Point['measure']): number {
   return Math.max(0, ...points.filter((point) => point.measure === measure && point.kind === 'cold').map((point) => point.ms));
 }
 
-function pointsTitle(points: readonly Point[]): string {
-  const measure = points.some((point) => point.measure === 'TTFT' && point.kind === 'cold') ? 'TTFT' : 'wall_s';
-  const cold = points.find((point) => point.measure === measure && point.kind === 'cold');
-  const warm = warmMedian(points, measure);
-  const what = measure === 'TTFT' ? 'first token' : 'whole answer';
-  if (!cold) return warm === undefined ? 'No cold and no warm request to compare' : `Warm: ${what} after ${formatMs(warm)} (median)`;
-  if (warm === undefined) return `Cold: ${what} after ${formatMs(cold.ms)}; no warm request to compare it with`;
-  return `Cold: ${what} after ${formatMs(cold.ms)}; warm: ${formatMs(warm)} (median), a factor of ${formatFactor(cold.ms / warm)}`;
+function pointsTitle(findings: Findings, medians: Medians): string {
+  const penalty = findings.penalties.find(({ by }) => by === 'TTFT') ?? findings.penalties[0];
+  if (penalty) {
+    const isTtft = penalty.by === 'TTFT';
+    const text = (value: number): string => (isTtft ? formatMs(value) : formatSeconds(value));
+    const what = isTtft ? 'first token' : 'whole answer';
+    return `Cold: ${what} after ${text(penalty.cold)}; warm: ${text(penalty.warmMedian)} (median), a factor of ${formatFactor(penalty.factor)}`;
+  }
+  if (medians.TTFT !== undefined) return `Warm: first token after ${formatMs(medians.TTFT)} (median); no first request to compare it with`;
+  return 'There is no pair of a first and a warm request to compare';
 }
 
-function panel(points: readonly Point[], measure: Point['measure'], isLog: boolean): ChartSpec {
+function panel(points: readonly Point[], measure: Point['measure'], middle: number | undefined, isLog: boolean): ChartSpec {
   const own = points.filter((point) => point.measure === measure);
-  const middle = warmMedian(points, measure);
-  const scale = isLog ? { type: 'log', domain: logDomain(own.map((point) => point.ms)) } : { zero: true, nice: true };
-  const y = { field: 'ms', type: 'quantitative', scale, axis: { title: `${measure} (ms${isLog ? ', logarithmic' : ''})`, ...(isLog ? { tickCount: 5 } : {}), format: ',~r' } };
+  const domain = logDomain(own.map((point) => point.ms));
+  const scale = isLog ? { type: 'log', domain } : { zero: true, nice: true };
+  const axis = { title: `${measure} (ms${isLog ? ', logarithmic' : ''})`, ...(isLog ? { values: logTicks(domain) } : {}), format: ',~r' };
+  const y = { field: 'ms', type: 'quantitative', scale, axis };
   const colour = { field: 'kind', type: 'nominal', scale: { domain: ['cold', 'warm'], range: [meaningColours.cold, meaningColours.warm] }, legend: { title: null } };
   const launches = [...new Set(points.map((point) => point.launch))];
   return {
@@ -98,22 +108,31 @@ function panel(points: readonly Point[], measure: Point['measure'], isLog: boole
       {
         mark: { type: 'point', filled: true, opacity: 0.8 },
         encoding: {
-          x: { field: 'order', type: 'quantitative', scale: { zero: false, nice: false, padding: 12 }, axis: { title: 'place of the request in its launch', tickMinStep: 1, format: 'd' } },
+          x: { field: 'x', type: 'quantitative', scale: { zero: false, nice: false, padding: 12 }, axis: { title: 'place of the request in its launch', tickMinStep: 1, format: 'd' } },
           y,
           color: colour,
           shape: { field: 'launch', type: 'nominal', scale: { domain: launches, range: ['circle', 'triangle-up', 'square', 'diamond', 'cross'] }, legend: { title: null } },
           size: { condition: { test: "datum.kind === 'cold'", value: 150 }, value: 50 },
-          tooltip: [{ field: 'name' }, { field: 'launch' }, { field: 'ms' }],
+          tooltip: [{ field: 'name' }, { field: 'launch' }, { field: 'order', title: 'place' }, { field: 'ms' }],
         },
       },
       // Labels of different launches step aside from each other.
       ...launches.map((launch, index) => ({
         transform: [{ filter: `datum.label !== '' && datum.launch === '${launch}'` }],
         mark: { type: 'text', align: 'left', dx: 12, dy: index % 2 === 0 ? -5 : 8, fontSize: 10.5, color: '#222222' },
-        encoding: { x: { field: 'order', type: 'quantitative' }, y, text: { field: 'label' } },
+        encoding: { x: { field: 'x', type: 'quantitative' }, y, text: { field: 'label' } },
       })),
     ],
   };
+}
+
+/** 1, 2, 5, 10, 20 ... within the domain. */
+function logTicks([low, high]: readonly [number, number]): number[] {
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
+    ticks.push(...[1, 2, 5].map((digit) => rounded(digit * 10 ** power)).filter((tick) => tick >= low && tick <= high));
+  }
+  return ticks;
 }
 
 /** A little beyond the outermost points; zero or less has no logarithm and is left to the lower edge. */

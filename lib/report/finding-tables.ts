@@ -78,8 +78,14 @@ export function stopwatchText({ stopwatch }: Findings): string {
 
 /** The seed's six terms, G and the remainder, in both windows. A cell without a value says why. */
 export function sixTermsTable({ findings }: InterpretedRun): string {
+  const others = findings.sixTermsByLaunch.filter((ledger) => ledger.launch !== findings.ledgerLaunch);
+  return [{ launch: findings.ledgerLaunch, rows: findings.sixTerms }, ...others].map((ledger) => termRows(findings, ledger)).join('\n\n');
+}
+
+function termRows(findings: Findings, ledger: { readonly launch?: number | undefined; readonly rows: Findings['sixTerms'] }): string {
+  const where = ledger.launch === undefined ? '' : ` of launch ${ledger.launch}`;
   return renderTable({
-    title: stamped(findings.engineKind, 'The equation: what each term cost, in both windows'),
+    title: stamped(findings.engineKind, `The equation: what each term cost, in both windows${where}`),
     columns: [
       { header: 'term' },
       { header: 'what' },
@@ -88,7 +94,7 @@ export function sixTermsTable({ findings }: InterpretedRun): string {
       { header: 'request 1' },
       { header: 'source, request 1' },
     ],
-    rows: findings.sixTerms.map((row) => [
+    rows: ledger.rows.map((row) => [
       row.term,
       row.name,
       cellValue(row.launchToReady),
@@ -118,11 +124,12 @@ export function excessTable({ findings }: InterpretedRun): string {
         title: stamped(findings.engineKind, `Launch ${ledger.launch}: what request 1 cost more than a warm one`),
         columns: [{ header: 'part' }, { header: 'term' }, { header: 'ms', decimals: 2 }, { header: 'source' }],
         rows: [
-          ['request 1', undefined, ledger.coldMs, ledger.requestId],
-          ['warm median of this launch', undefined, ledger.warmMedianMs, undefined],
+          [`request 1, by ${ledger.by}`, undefined, ledger.coldMs, ledger.requestId],
+          ['warm median', undefined, ledger.warmMedianMs, ledger.warmOf],
           ['excess', undefined, ledger.excessMs, 'request 1 - warm median'],
           ...ledger.parts.map((part): Cell[] => [`of it: ${part.name}`, part.term, part.ms, part.source]),
           ['of it: remainder', 'remainder', ledger.remainderMs, 'excess - parts'],
+          ...(ledger.connectionMs === undefined ? [] : [['outside TTFT: connection', undefined, ledger.connectionMs, 'request 1 - warm median']]),
         ],
       }),
     )
@@ -133,8 +140,8 @@ export function excessTable({ findings }: InterpretedRun): string {
 export function signalsTable({ findings }: InterpretedRun): string {
   return renderTable({
     title: stamped(findings.engineKind, 'Signals'),
-    columns: [{ header: 'cause' }, { header: 'window' }, { header: 'signal' }, { header: 'read' }, { header: 'threshold' }, { header: 'outcome' }],
-    rows: findings.signals.map((signal) => [signal.cause, signal.window, signal.signal, signal.reading, signal.threshold, signal.outcome]),
+    columns: [{ header: 'cause' }, { header: 'window' }, { header: 'signal' }, { header: 'role' }, { header: 'read' }, { header: 'threshold' }, { header: 'outcome' }],
+    rows: findings.signals.map((signal) => [signal.cause, signal.window, signal.signal, signal.role, signal.reading, signal.threshold, signal.outcome]),
   });
 }
 
@@ -199,5 +206,18 @@ export function statisticsTable({ findings }: InterpretedRun): string {
     columns: [{ header: 'flag' }, { header: 'raised' }, { header: 'read' }, { header: 'threshold' }],
     rows: findings.flags.map(({ flag, raised, reading, threshold }) => [flag, raised ? 'yes' : 'no', reading, threshold]),
   });
-  return `${summaries}\n\n${flags}`;
+  const resolution = renderTable({
+    title: stamped(findings.engineKind, 'How many warm requests a change of the TTFT would take to see'),
+    columns: [{ header: 'change' }, { header: 'change (ms)', decimals: 2 }, { header: 'requests on each side', decimals: 0 }],
+    rows: findings.resolution.map(({ changeFraction, changeMs, runs }) => [formatPercent(changeFraction), changeMs, runs]),
+  });
+  return [summaries, flags, resolution].join('\n\n');
+}
+
+/** What one can say after Tier 1, line by line. */
+export function conclusionsTable({ findings }: InterpretedRun): string {
+  return renderFacts(
+    stamped(findings.engineKind, 'What this run allows to say'),
+    findings.conclusions.map(({ label, text }) => [label, text]),
+  );
 }

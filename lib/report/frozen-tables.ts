@@ -1,11 +1,17 @@
 /** What was frozen before anything ran -> tables: configuration, machine, model, workloads. */
-import type { ConfigEntry, RunRecord } from '../archive/record.js';
+import type { ConfigEntry, EngineRecord, RunRecord } from '../archive/record.js';
 import { dash, formatBytes, formatCount, formatMiB, formatPercent } from '../interpret/format.js';
 import { modelLabel, stamped } from './subject.js';
 import { renderFacts, renderTable } from './table.js';
 
+/** Settings can be shown before a run is frozen: these two are all it takes. */
+export interface Configured {
+  readonly configEntries: RunRecord['configEntries'];
+  readonly engine: Pick<EngineRecord, 'kind'>;
+}
+
 /** Every resolved setting with its source, and below it the settings that differ from the seed, each with its reason. */
-export function configTable(record: RunRecord): string {
+export function configTable(record: Configured): string {
   const settings = renderTable({
     title: stamped(record.engine.kind, 'Configuration'),
     columns: [{ header: 'setting' }, { header: 'value' }, { header: 'came from' }],
@@ -15,7 +21,7 @@ export function configTable(record: RunRecord): string {
 }
 
 /** "seed / here / why": each setting whose value is not the seed's. */
-export function seedDifferencesTable(record: RunRecord): string {
+export function seedDifferencesTable(record: Configured): string {
   const different = differencesFromSeed(record);
   return renderTable({
     title: stamped(record.engine.kind, 'Where this run differs from the seed'),
@@ -25,7 +31,7 @@ export function seedDifferencesTable(record: RunRecord): string {
   }).replace('Nothing was observed.\n\n', '');
 }
 
-export function differencesFromSeed(record: RunRecord): readonly ConfigEntry[] {
+export function differencesFromSeed(record: Configured): readonly ConfigEntry[] {
   return record.configEntries.filter((entry) => entry.seedValue !== undefined && entry.seedValue !== entry.value);
 }
 

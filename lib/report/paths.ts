@@ -12,11 +12,13 @@ const encodedPath = /(?<![\w%.-])%2[Ff][\w.~@+-]+(?:%2[Ff][\w.~@+-]+)+/g;
 // The first name of routes and system files that say nothing about the machine.
 const harmlessFirst = /^(?:v\d+|health|metrics|ping|docs|inference|tokenize|proc|en|api)$/;
 
-/** The text with every absolute path of two or more names cut to its last name. */
-export function hidePaths(text: string): string {
+const pathMark = '<path>';
+
+/** The text with every absolute path of two or more names cut to its last name, behind `mark`. */
+export function hidePaths(text: string, mark: string = pathMark): string {
   return text
-    .replace(absolutePath, (path: string, first: string, rest: string) => (isHarmless(first, rest) ? path : `<path>/${lastName(path)}`))
-    .replace(encodedPath, (path) => `<path>/${lastName(path.replace(/%2f/gi, '/'))}`);
+    .replace(absolutePath, (path: string, first: string, rest: string) => (isHarmless(first, rest) ? path : `${mark}/${lastNameOf(path)}`))
+    .replace(encodedPath, (path) => `${mark}/${lastNameOf(path)}`);
 }
 
 /** The absolute paths `hidePaths` would cut, each once. */
@@ -25,7 +27,6 @@ export function absolutePaths(text: string): string[] {
   for (const match of text.matchAll(absolutePath)) {
     if (!isHarmless(match[1] ?? '', match[2] ?? '')) found.add(match[0]);
   }
-  for (const match of text.matchAll(encodedPath)) found.add(match[0]);
   return [...found];
 }
 
@@ -34,6 +35,7 @@ function isHarmless(first: string, rest: string): boolean {
   return harmlessFirst.test(first);
 }
 
-function lastName(path: string): string {
-  return path.split(/[\\/]+/).filter(Boolean).pop() ?? 'path';
+/** Last name of a path, however its separators are escaped; "path" for the root. */
+export function lastNameOf(path: string): string {
+  return path.split(/(?:[\\/]|%2f)+/i).filter(Boolean).pop() ?? 'path';
 }

@@ -1,16 +1,17 @@
 /** Requests -> tables: the seed's cold/warm and variance tables, prefix rows, every TTFT definition. */
 import type { RequestRow } from '../archive/tables.js';
-import type { RequestTiming, Summary } from '../interpret/findings.js';
-import { formatMs } from '../interpret/format.js';
+import type { Findings, RequestTiming, Summary } from '../interpret/findings.js';
+import { formatMs, formatPercent } from '../interpret/format.js';
 import { summarize } from '../interpret/stats.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable, type Cell } from './table.js';
 
 const seedRuns = 5;
 
-/** The warm requests of the seed's payload that were completed, in the order they were sent. */
-export function warmTimings({ findings }: InterpretedRun): readonly RequestTiming[] {
-  return findings.timings.filter((timing) => timing.name === 'warm' && timing.outcome === 'completed');
+/** The warm requests of the seed's payload that were completed, in the order they were sent; of one launch, as launches are never pooled. */
+export function warmTimings(findings: Findings): readonly RequestTiming[] {
+  const { warmLaunch } = findings;
+  return findings.timings.filter((timing) => timing.name === 'warm' && timing.outcome === 'completed' && (warmLaunch === undefined || timing.launch === warmLaunch));
 }
 
 /** The seed's two rows, once for each launch. */
@@ -40,8 +41,7 @@ export function requestNote(timing: RequestTiming): string {
 }
 
 /** The first five warm requests, all of them in brief, and the same for the first five alone. */
-export function warmTable(run: InterpretedRun): string {
-  const { findings } = run;
+export function warmTable({ findings }: InterpretedRun): string {
   const rows = renderTable({
     title: stamped(findings.engineKind, 'Warm variance: the first five, back to back'),
     columns: [
@@ -52,7 +52,7 @@ export function warmTable(run: InterpretedRun): string {
       { header: 'total_tokens', decimals: 0 },
       { header: 'notes' },
     ],
-    rows: warmTimings(run)
+    rows: warmTimings(findings)
       .slice(0, seedRuns)
       .map((timing, index) => [index + 1, timing.wallS, timing.ttftMs, timing.tpotMs, timing.totalTokens, requestNote(timing)]),
   });
@@ -122,7 +122,14 @@ export function prefixTable({ findings }: InterpretedRun): string {
       { header: "server's own first token, median (ms)", decimals: 1 },
     ],
     rows,
+    notes: savingNotes(findings),
   });
+}
+
+function savingNotes({ prefixSavingMs: saving }: InterpretedRun['findings']): string[] {
+  if (!saving) return [];
+  const range = saving.interval ? ` (${formatMs(saving.interval.lower)} to ${formatMs(saving.interval.upper)}, ${formatPercent(saving.interval.level)})` : '';
+  return [`Unique minus cached, paired: ${formatMs(saving.medianDifference)} median${range}, n = ${saving.n}. Positive: the cache saves this much.`];
 }
 
 /** "0" or "0-1,024": the values seen; absent when none was. */
@@ -138,11 +145,22 @@ function definedNumbers(values: readonly (number | undefined)[]): number[] {
   return values.flatMap((value) => value ?? []);
 }
 
+/** Every definition of "time to first token": who uses it, cold and warm; then all stamps of one stream. */
+export function definitionsTable(run: InterpretedRun, requestId?: string): string {
+  const { findings } = run;
+  const definitions = renderTable({
+    title: stamped(findings.engineKind, 'TTFT by every definition'),
+    columns: [{ header: 'definition' }, { header: 'used by' }, { header: 'cold (ms)', decimals: 2 }, { header: 'warm median (ms)', decimals: 2 }, { header: 'n warm', decimals: 0 }],
+    rows: findings.ttftDefinitions.map((one) => [one.definition, one.usedBy, one.coldMs, one.warmMs?.median, one.warmMs?.n]),
+  });
+  return `${definitions}\n\n${streamTable(run, requestId)}`;
+}
+
 /**
- * Every definition of "time to first token" for one streamed request (default: a cold_1, else the first streamed).
- * All are read from the same stamps; they differ only in where they start and end.
+ * One streamed request by all its stamps (default: a cold_1, else the first streamed). The definitions differ
+ * only in where they start and end.
  */
-export function definitionsTable({ data, findings }: InterpretedRun, requestId?: string): string {
+function streamTable({ data, findings }: InterpretedRun, requestId: string | undefined): string {
   const request = streamToDefine(data.requests, requestId);
   if (!request) return 'No streamed request was completed: no first token was seen by any definition.';
   const definitions = definitionsOf(request);

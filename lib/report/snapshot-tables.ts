@@ -40,6 +40,7 @@ export function snapshotTable(data: RunData): string {
 
 /** Bands over the steady warm window; a quantity without a band says why. */
 export function bandsTable({ findings }: InterpretedRun): string {
+  const { steadyWindow } = findings;
   return renderTable({
     title: stamped(findings.engineKind, 'Bands while requests were warm'),
     columns: [
@@ -50,7 +51,7 @@ export function bandsTable({ findings }: InterpretedRun): string {
       { header: 'median', decimals: 2 },
       { header: 'high', decimals: 2 },
       { header: 'distinct updates (1/s)', decimals: 2 },
-      { header: 'no band because' },
+      { header: 'remark' },
     ],
     rows: findings.bands.map((band) => [
       band.quantity,
@@ -60,8 +61,11 @@ export function bandsTable({ findings }: InterpretedRun): string {
       band.median,
       band.high,
       band.distinctPerS,
-      band.absentBecause,
+      band.absentBecause === undefined ? band.note : `no band: ${band.absentBecause}`,
     ]),
+    notes: steadyWindow
+      ? [`Window: ${steadyWindow.requests} requests "${steadyWindow.name}" of launch ${steadyWindow.launch}, ${formatMs(steadyWindow.endAtMs - steadyWindow.startAtMs)}.`]
+      : ['There was no steady stretch of warm requests.'],
   });
 }
 

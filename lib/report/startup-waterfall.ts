@@ -76,7 +76,7 @@ function panel(launch: LaunchFinding, timeline: StartupTimeline, longestS: numbe
     field: 'startS',
     type: 'quantitative',
     // Room on the right for the label of a bar that ends at ready.
-    scale: { domain: [0, rounded(longestS * 1.2)], nice: false },
+    scale: { domain: [0, rounded(longestS * 1.22)], nice: false },
     axis: { title: isLast ? 'seconds since spawn (launch clock)' : null },
   };
   const y = { field: 'row', type: 'nominal', sort: rows, axis: { title: null, ticks: false, domain: false, grid: true } };

@@ -15,28 +15,30 @@ const loneSurrogate = /\p{Surrogate}/gu;
  * Longer than `maxCharacters` (counted in code points) it is cut and ends in an ellipsis.
  */
 export function plainLine(text: string, maxCharacters = Number.POSITIVE_INFINITY): string {
-  const clean = text
-    .replace(ansiSequence, '')
-    .replace(lineBreak, ' ')
-    .replace(invisible, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .replace(loneSurrogate, '\ufffd')
-    .trim();
+  const clean = spellOut(text.replace(ansiSequence, '').replace(lineBreak, ' ')).trim();
   if (clean.length <= maxCharacters) return clean;
   const characters = [...clean];
   return characters.length <= maxCharacters ? clean : `${characters.slice(0, maxCharacters - 1).join('')}…`;
 }
 
-/** Plain text over several lines: as `plainLine`, line by line. For text/plain outputs. */
+/** Plain text over several lines, each treated as `plainLine` treats its one; indentation stays. For text/plain outputs. */
 export function plainBlock(text: string): string {
   return text
-    .split(/\r\n|[\n\r]/)
-    .map((line) => plainLine(line.replace(/\t/g, '  ')).padStart(0))
+    .replace(ansiSequence, '')
+    .split(/\r\n|[\n\r\u2028\u2029]/)
+    .map((line) => spellOut(line.replace(/\t/g, '    ')))
     .join('\n');
+}
+
+function spellOut(text: string): string {
+  return text
+    .replace(invisible, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .replace(loneSurrogate, '\ufffd');
 }
 
 /**
  * Outside text as inline Markdown (a table cell, the rest of a line): shown letter by letter, on one line,
- * never as a tag, a link, a formula or a cell border. Absolute paths keep their last name only.
+ * never as a tag, a link, a formula, a list or a cell border. Absolute paths keep their last name only.
  */
 export function escapeMarkdown(text: string, maxCharacters?: number): string {
   return plainLine(hidePaths(text), maxCharacters)
@@ -44,15 +46,6 @@ export function escapeMarkdown(text: string, maxCharacters?: number): string {
     .replace(/(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, '\\_')
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;');
-}
-
-/** Outside text as HTML content or as a quoted attribute's value. */
-export function escapeHtml(text: string): string {
-  return text
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
-    .replace(/"/g, '&quot;')
-    .replace(/'/g, '&#39;');
+    .replace(/^([#>]|[+-](?=\s)|\d+[.)](?=\s))/, '\\$1')
+    .replace(/^\\(\d+)/, '$1\\');
 }

@@ -33,7 +33,7 @@ export function timelineChart({ data, findings }: InterpretedRun, launch?: numbe
   const title = stamped(findings.engineKind, timelineTitle(chosen, requests, endS));
   const missing = absent.length === 0 ? '' : `; not observed, so no row: ${absent.map((quantity) => quantity.name).join(', ')}`;
   const subtitle = `launch ${chosen.launch}, n = ${requests.length} requests (shaded: blue cold, orange warm); rule: ready${missing}`;
-  const spans = requests.map((row) => ({ from: seconds(row.startAtMs), to: seconds(row.endAtMs ?? row.startAtMs), kind: row.name.startsWith('cold') ? 'cold' : 'warm' }));
+  const spans = requests.map((row) => ({ from: seconds(row.startAtMs), to: seconds(row.endAtMs ?? row.startAtMs), kind: row.name.startsWith('cold') ? 'cold' : 'warm', label: row.name.startsWith('cold') ? row.name : '' }));
   const readyS = chosen.readyAtMs === undefined ? undefined : seconds(chosen.readyAtMs);
   const phases = phaseBars(findings.launches.find((one) => one.launch === chosen.launch)?.timeline, seconds);
   const rows = [
@@ -41,7 +41,7 @@ export function timelineChart({ data, findings }: InterpretedRun, launch?: numbe
     ...drawn.map((quantity) => curveRow(quantity)),
   ];
   if (rows.length === 0) return { kind: 'no-chart', why: `Launch ${chosen.launch} left neither phases nor samples: there is nothing to draw on its clock.` };
-  const panels = rows.map((row, index) => panel(row, index === rows.length - 1, endS, readyS));
+  const panels = rows.map((row, index) => panel(index === 0 ? withSpanNames(row) : row, index === rows.length - 1, endS, readyS));
   return {
     kind: 'chart',
     title,
@@ -83,7 +83,7 @@ function quantitiesOf(data: RunData, launch: number, seconds: (atMs: number) => 
   const ids = new Set(data.requests.filter((row) => row.launch === launch).map((row) => row.requestId));
   const texts = data.chunks.filter((chunk) => ids.has(chunk.requestId) && isText(chunk)).sort((a, b) => a.atMs - b.atMs);
   const diskMB = ratePerS(curve(samples, (row) => row.diskReadBytes), 1).map(({ x, y }) => ({ x, y: y / 1e6 }));
-  const { gpu: gpuColour, host, warm } = meaningColours;
+  const { gpu: gpuColour, host } = meaningColours;
   return [
     { name: 'GPU memory', unit: 'MiB', colour: gpuColour, points: curve(gpu, (row) => row.memoryUsedMiB) },
     { name: 'GPU utilisation', unit: '%', colour: gpuColour, points: curve(gpu, (row) => row.utilizationPercent) },
@@ -91,7 +91,7 @@ function quantitiesOf(data: RunData, launch: number, seconds: (atMs: number) => 
     { name: 'server CPU', unit: 'cores', colour: host, points: curve(samples, (row) => row.serverCpuCores) },
     { name: 'page cache', unit: 'MiB', colour: host, points: curve(samples, (row) => row.pageCacheMiB) },
     { name: 'disk reads', unit: 'MB/s', colour: host, points: diskMB },
-    { name: 'chunks of text, cumulative', unit: 'count', colour: warm, points: texts.map((chunk, index) => ({ x: seconds(chunk.atMs), y: index + 1 })) },
+    { name: 'chunks of text, cumulative', unit: 'count', colour: '#222222', points: texts.map((chunk, index) => ({ x: seconds(chunk.atMs), y: index + 1 })) },
   ];
 }
 
@@ -131,6 +131,17 @@ function curveRow(quantity: Quantity): Row {
     y,
     layers: [{ data: { values }, mark: { type: 'line', color: quantity.colour, strokeWidth: 1.3, interpolate: 'step-after' }, encoding: { x: { field: 'x', type: 'quantitative' }, y } }],
   };
+}
+
+/** Names of the cold requests on their spans, so that the shading can be read without colour. */
+function withSpanNames(row: Row): Row {
+  const names = {
+    data: { name: 'spans' },
+    transform: [{ filter: "datum.label !== ''" }],
+    mark: { type: 'text', angle: 270, align: 'right', baseline: 'top', dx: -4, dy: 2, y: 0, fontSize: 10, color: '#222222' },
+    encoding: { x: { field: 'from', type: 'quantitative' }, text: { field: 'label' } },
+  };
+  return { ...row, layers: [...row.layers, names] };
 }
 
 /** A row on the shared clock: the request spans behind, the row's own layers, the ready rule in front. */

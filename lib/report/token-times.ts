@@ -1,8 +1,7 @@
 /** Chart 4: how the text arrived, chunk by chunk, cold and warm streams over each other. */
 import type { ChunkRow, RequestRow } from '../archive/tables.js';
-import type { RequestTiming } from '../interpret/findings.js';
-import { formatFactor, formatMs } from '../interpret/format.js';
-import { median, sortSamples } from '../interpret/stats.js';
+import type { Findings } from '../interpret/findings.js';
+import { formatMs } from '../interpret/format.js';
 import { framed, meaningColours, rounded, type Chart, type NoChart } from './chart.js';
 import { downsample } from './downsample.js';
 import { stamped, type InterpretedRun } from './subject.js';
@@ -25,7 +24,7 @@ export function tokenTimes({ data, findings }: InterpretedRun): Chart | NoChart 
   const values = streams.flatMap((stream) =>
     downsample(stream.points, perStream).map((point) => ({ request: stream.request.requestId, kind: stream.kind, ms: rounded(point.x), count: point.y })),
   );
-  const title = stamped(findings.engineKind, tokensTitle(findings.timings));
+  const title = stamped(findings.engineKind, tokensTitle(findings));
   const cold = streams.filter((stream) => stream.kind === 'cold').length;
   const unit = streams.every(({ request }) => request.completionTokens === request.chunks) ? 'tokens (each chunk held one)' : 'chunks of text (one may hold several tokens)';
   const subtitle = `n = ${cold} cold and ${streams.length - cold} warm streams, the seed's payload; cold: thick line, warm: thin lines`;
@@ -74,17 +73,15 @@ function streamsOf(requests: readonly RequestRow[], chunks: readonly ChunkRow[])
   });
 }
 
-function tokensTitle(timings: readonly RequestTiming[]): string {
-  const streamed = timings.filter((timing) => timing.streamed && timing.outcome === 'completed' && seedNames.includes(timing.name));
-  const cold = streamed.find((timing) => timing.name === 'cold_1');
-  const warm = streamed.filter((timing) => timing.name === 'warm');
-  const medianOf = (pick: (timing: RequestTiming) => number | undefined) => median(sortSamples(warm.flatMap((timing) => pick(timing) ?? [])));
-  const warmTtftMs = medianOf((timing) => timing.ttftMs);
-  const warmTpotMs = medianOf((timing) => timing.tpotMs);
+function tokensTitle(findings: Findings): string {
+  const cold = findings.timings.find((timing) => timing.name === 'cold_1' && timing.streamed && timing.outcome === 'completed');
+  const warmTtftMs = findings.warmTtftMs?.median;
+  const warmTpotMs = findings.warmTpotMs?.median;
   if (cold?.ttftMs === undefined || warmTtftMs === undefined) return `Text arrived at ${formatMs(warmTpotMs ?? cold?.tpotMs)} a token; no pair of cold and warm streams to compare`;
-  const start = `The cold stream began ${formatMs(cold.ttftMs - warmTtftMs)} later than the warm median`;
+  const laterMs = cold.ttftMs - warmTtftMs;
+  const start = `The cold stream began ${formatMs(Math.abs(laterMs))} ${laterMs < 0 ? 'earlier' : 'later'} than the warm median`;
   if (cold.tpotMs === undefined || warmTpotMs === undefined) return start;
-  return `${start}, then took ${formatMs(cold.tpotMs)} a token against ${formatMs(warmTpotMs)} (${formatFactor(cold.tpotMs / warmTpotMs)})`;
+  return `${start}, then took ${formatMs(cold.tpotMs)} a token against ${formatMs(warmTpotMs)}`;
 }
 
 function streamsTable(title: string, streams: readonly Stream[]): string {

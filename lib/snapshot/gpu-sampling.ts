@@ -2,7 +2,16 @@
 import { existsSync } from 'node:fs';
 import type { GpuRow } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
-import { gpuIndices, openNvml, readGpu, readGpuIdentity, readPcieRxMBPerS, type GpuIdentity, type GpuReading, type Nvml } from './nvml.js';
+import {
+  gpuIndices,
+  openNvml,
+  readGpu,
+  readGpuIdentity,
+  readPcieRxMBPerS,
+  type GpuIdentity,
+  type GpuReading,
+  type Nvml,
+} from './nvml.js';
 import { countOtherProcesses, gpuRow } from './samples.js';
 
 export interface GpuSampling {
@@ -13,7 +22,9 @@ export interface GpuSampling {
   /** One row a GPU. `serverPids` are the processes of the server's tree at the last host tick. */
   readRows(launch: number, serverPids: ReadonlySet<number>): GpuRow[];
   /** For a snapshot point: what each GPU shows now. */
-  readPoint(serverPids: ReadonlySet<number>): { readonly identity: GpuIdentity; readonly reading: GpuReading; readonly otherProcesses?: number | undefined }[];
+  readPoint(
+    serverPids: ReadonlySet<number>,
+  ): { readonly identity: GpuIdentity; readonly reading: GpuReading; readonly otherProcesses?: number | undefined }[];
   close(): void;
 }
 
@@ -22,11 +33,13 @@ const pcieEveryMs = 1000;
 
 export function openGpuSampling(clock: Clock, nvmlLibrary?: string): GpuSampling {
   const opened = openNvml(nvmlLibrary);
-  if (opened.kind === 'absent') return { gpus: [], noGpu: opened.reason, readRows: () => [], readPoint: () => [], close: () => undefined };
+  if (opened.kind === 'absent')
+    return { gpus: [], noGpu: opened.reason, readRows: () => [], readPoint: () => [], close: () => undefined };
   const { nvml } = opened;
   const gpus = gpuIndices(nvml).map((index) => readGpuIdentity(nvml, index));
   const pcie = createPcieReader(nvml, clock);
-  const others = (reading: GpuReading, serverPids: ReadonlySet<number>) => countOtherProcesses(reading.computePids, serverPids, (pid) => existsSync(`/proc/${pid}`));
+  const others = (reading: GpuReading, serverPids: ReadonlySet<number>) =>
+    countOtherProcesses(reading.computePids, serverPids, (pid) => existsSync(`/proc/${pid}`));
   return {
     gpus,
     driverVersion: nvml.driverVersion,
@@ -35,7 +48,10 @@ export function openGpuSampling(clock: Clock, nvmlLibrary?: string): GpuSampling
         const atMs = clock.nowMs();
         const reading = readGpu(nvml, index);
         const tookMs = clock.nowMs() - atMs;
-        return gpuRow({ launch, atMs, tookMs, gpu: index, reading, pcieRxMBPerS: pcie.take(index) }, others(reading, serverPids));
+        return gpuRow(
+          { launch, atMs, tookMs, gpu: index, reading, pcieRxMBPerS: pcie.take(index) },
+          others(reading, serverPids),
+        );
       }),
     readPoint: (serverPids) =>
       gpus.map((identity) => {

@@ -30,9 +30,17 @@ export function openHostSampling(runDir: string, clock: Clock, procDir = '/proc'
 
   const follow = () => {
     const server = readServerFile(runDir);
-    if (server === 'unreadable' || (server && server.launch === watched?.server.launch && server.pid === watched.server.pid)) return;
+    if (
+      server === 'unreadable' ||
+      (server && server.launch === watched?.server.launch && server.pid === watched.server.pid)
+    )
+      return;
     watched?.watch.close();
-    watched = server && { server, watch: watchProcessTree(server.pid, server.sid, units, bootOffsetMs, procDir), sums: createTreeSums() };
+    watched = server && {
+      server,
+      watch: watchProcessTree(server.pid, server.sid, units, bootOffsetMs, procDir),
+      sums: createTreeSums(),
+    };
     launch = server?.launch ?? launch;
   };
   return {

@@ -4,7 +4,8 @@
  */
 import type { GpuRow, SampleRow } from '../archive/tables.js';
 
-export type InterferenceKind = 'other-gpu-process' | 'sm-clock-change' | 'busy-cpu-elsewhere' | 'swap' | 'memory-pressure';
+export type InterferenceKind =
+  'other-gpu-process' | 'sm-clock-change' | 'busy-cpu-elsewhere' | 'swap' | 'memory-pressure';
 
 export interface InterferenceFinding {
   readonly kind: InterferenceKind;
@@ -65,15 +66,23 @@ const notObservable = (evidence: string): Verdict => ({ seen: 'not-observable', 
 function judgeOtherProcesses(gpu: readonly GpuRow[]): Verdict {
   if (gpu.length === 0) return notObservable('no GPU reading in the window');
   const counts = definedOf(gpu.map(({ otherProcesses }) => otherProcesses));
-  if (counts.length === 0) return notObservable('the driver does not list the processes on the GPU, or lists them by pids of another namespace');
-  return verdict(Math.max(...counts) > 0, `at most ${Math.max(...counts)} compute processes of others in ${counts.length} readings (threshold: any)`);
+  if (counts.length === 0)
+    return notObservable(
+      'the driver does not list the processes on the GPU, or lists them by pids of another namespace',
+    );
+  return verdict(
+    Math.max(...counts) > 0,
+    `${Math.max(...counts)} compute processes of others at most, in ${counts.length} readings (threshold: any)`,
+  );
 }
 
 /** Only readings with the GPU at work count, where that is known: an idle GPU clocks down by design. */
 function judgeSmClock(gpu: readonly GpuRow[]): Verdict {
   if (gpu.length === 0) return notObservable('no GPU reading in the window');
   const working = gpu.filter(({ utilizationPercent }) => utilizationPercent === undefined || utilizationPercent > 0);
-  const perGpu = [...new Set(working.map((row) => row.gpu))].flatMap((index) => clockRange(working.filter((row) => row.gpu === index)) ?? []);
+  const perGpu = [...new Set(working.map((row) => row.gpu))].flatMap(
+    (index) => clockRange(working.filter((row) => row.gpu === index)) ?? [],
+  );
   const widest = perGpu.sort((a, b) => b.fraction - a.fraction)[0];
   if (!widest) return notObservable('fewer than two readings of the SM clock with the GPU at work');
   const reasons = slowdownReasons(working);
@@ -83,7 +92,9 @@ function judgeSmClock(gpu: readonly GpuRow[]): Verdict {
   );
 }
 
-function clockRange(rows: readonly GpuRow[]): { readonly lowest: number; readonly highest: number; readonly fraction: number } | undefined {
+function clockRange(
+  rows: readonly GpuRow[],
+): { readonly lowest: number; readonly highest: number; readonly fraction: number } | undefined {
   const clocks = definedOf(rows.map(({ smClockMHz }) => smClockMHz));
   if (clocks.length < 2) return undefined;
   const [lowest, highest] = [Math.min(...clocks), Math.max(...clocks)];
@@ -100,7 +111,9 @@ const slowdownBits: readonly (readonly [bit: number, name: string])[] = [
 ];
 
 function slowdownReasons(rows: readonly GpuRow[]): string {
-  const names = slowdownBits.filter(([bit]) => rows.some(({ throttleReasons = 0 }) => Math.floor(throttleReasons / bit) % 2 === 1)).map(([, name]) => name);
+  const names = slowdownBits
+    .filter(([bit]) => rows.some(({ throttleReasons = 0 }) => Math.floor(throttleReasons / bit) % 2 === 1))
+    .map(([, name]) => name);
   return names.length === 0 ? '' : `; the driver names: ${names.join(', ')}`;
 }
 
@@ -123,13 +136,15 @@ function judgeBusyElsewhere(intervals: readonly Interval[], cpuCores: number, cl
   const elsewhere = intervals.flatMap(({ before, after, ms }) => {
     if (after.cpuBusyFraction === undefined || after.serverCpuCores === undefined) return [];
     const samplerCores = (after.samplerCpuMs - before.samplerCpuMs) / ms;
-    return [{ ms, cores: Math.max(0, after.cpuBusyFraction * cpuCores - after.serverCpuCores - samplerCores - clientCores) }];
+    return [
+      { ms, cores: Math.max(0, after.cpuBusyFraction * cpuCores - after.serverCpuCores - samplerCores - clientCores) },
+    ];
   });
   const highest = highestOverASecond(elsewhere);
   if (highest === undefined) return notObservable('no CPU samples of node and server together in the window');
   return verdict(
     highest > busyElsewhereCores,
-    `at most ${highest.toFixed(2)} cores over a second were busy outside the server, the sampler${clientCores > 0 ? ' and the waiting client' : ''} (threshold ${busyElsewhereCores})`,
+    `at most ${highest.toFixed(2)} cores over a second were busy outside the server${clientCores > 0 ? ', the waiting client' : ''} and the sampler (threshold ${busyElsewhereCores})`,
   );
 }
 
@@ -160,9 +175,13 @@ function judgeSwap(intervals: readonly Interval[]): Verdict {
 function judgeMemoryPressure(intervals: readonly Interval[]): Verdict {
   const stalledUs = increaseOver(intervals, 'psiMemorySomeUs');
   const ms = intervals.reduce((sum, interval) => sum + interval.ms, 0);
-  if (stalledUs === undefined || ms === 0) return notObservable('no samples of memory pressure in the window (a kernel without PSI)');
+  if (stalledUs === undefined || ms === 0)
+    return notObservable('no samples of memory pressure in the window (a kernel without PSI)');
   const fraction = stalledUs / 1000 / ms;
-  return verdict(fraction > memoryStallFraction, `some task waited for memory for ${percent(fraction)} of the window (threshold ${percent(memoryStallFraction)})`);
+  return verdict(
+    fraction > memoryStallFraction,
+    `some task waited for memory for ${percent(fraction)} of the window (threshold ${percent(memoryStallFraction)})`,
+  );
 }
 
 function increaseOver(intervals: readonly Interval[], column: 'swapInPages' | 'psiMemorySomeUs'): number | undefined {
@@ -171,5 +190,6 @@ function increaseOver(intervals: readonly Interval[], column: 'swapInPages' | 'p
   return first === undefined || last === undefined || last < first ? undefined : last - first;
 }
 
-const definedOf = (values: readonly (number | undefined)[]) => values.filter((value): value is number => value !== undefined);
+const definedOf = (values: readonly (number | undefined)[]) =>
+  values.filter((value): value is number => value !== undefined);
 const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;

@@ -17,19 +17,29 @@ const scrapeLimitMs = 5000;
  * Scrapes `<baseUrl>/metrics`, appends the figures to metrics.csv and returns them. `scrape` names the edge
  * ("after-ready"). Call it between blocks only: between back-to-back requests it would be a request itself.
  */
-export async function scrapeMetrics(baseUrl: string, runDir: string, launch: number, scrape: string, clock: Clock): Promise<Scrape> {
+export async function scrapeMetrics(
+  baseUrl: string,
+  runDir: string,
+  launch: number,
+  scrape: string,
+  clock: Clock,
+): Promise<Scrape> {
   const startMs = clock.nowMs();
   const unavailable = (reason: string): Scrape => ({ outcome: 'unavailable', atMs: clock.nowMs(), reason });
   let text: string;
   try {
-    const answer = await request(`${baseUrl.replace(/\/+$/, '')}/metrics`, { signal: AbortSignal.timeout(scrapeLimitMs), reset: true });
+    const answer = await request(`${baseUrl.replace(/\/+$/, '')}/metrics`, {
+      signal: AbortSignal.timeout(scrapeLimitMs),
+      reset: true,
+    });
     text = await answer.body.text();
     if (answer.statusCode !== 200) return unavailable(`/metrics answered with status ${answer.statusCode}`);
   } catch (error) {
     return unavailable(`/metrics could not be read: ${error instanceof Error ? error.message : String(error)}`);
   }
   const atMs = clock.nowMs();
-  if (parseExposition(text).figures.length === 0) return unavailable('/metrics answered, but not in the Prometheus text format');
+  if (parseExposition(text).figures.length === 0)
+    return unavailable('/metrics answered, but not in the Prometheus text format');
   const rows = metricRows(text, { launch, scrape, atMs });
   appendRows(runDir, tables.metrics, rows);
   return { outcome: 'scraped', atMs, tookMs: atMs - startMs, rows };

@@ -32,7 +32,7 @@ export function loadNvmlLibrary(path: string): NvmlLibrary {
       const found = find(name, args);
       if (!found) return undefined;
       return new Promise((resolve, reject) => {
-        found.async(...args, (error: unknown, status: number) => (error ? reject(error as Error) : resolve(status)));
+        found.async(...args, (error: Error | null, status: number) => (error ? reject(error) : resolve(status)));
       });
     },
   };

@@ -5,7 +5,20 @@
  *
  * What a GPU or driver does not support is absent, never 0.
  */
-import { loadNvmlLibrary, memoryV1, memoryV2, nvmlClock, nvmlPcieRx, nvmlStatus, nvmlTemperatureGpu, processInfo, textBytes, utilization, type NvmlArgument, type NvmlLibrary } from './nvml-library.js';
+import {
+  loadNvmlLibrary,
+  memoryV1,
+  memoryV2,
+  nvmlClock,
+  nvmlPcieRx,
+  nvmlStatus,
+  nvmlTemperatureGpu,
+  processInfo,
+  textBytes,
+  utilization,
+  type NvmlArgument,
+  type NvmlLibrary,
+} from './nvml-library.js';
 
 /** An initialised library and its devices. Close it when done; readings after that throw NvmlError. */
 export interface Nvml {
@@ -17,7 +30,8 @@ export interface Nvml {
 }
 
 /** Either NVML with at least one GPU, or the reason why there is none, for a reader. */
-export type OpenedNvml = { readonly kind: 'opened'; readonly nvml: Nvml } | { readonly kind: 'absent'; readonly reason: string };
+export type OpenedNvml =
+  { readonly kind: 'opened'; readonly nvml: Nvml } | { readonly kind: 'absent'; readonly reason: string };
 
 /** What does not change while the driver is loaded. */
 export interface GpuIdentity {
@@ -51,7 +65,9 @@ export class NvmlError extends Error {
     readonly functionName: string,
     readonly status: number,
   ) {
-    super(`${functionName} answered with NVML status ${status}: the GPU is lost or the library was closed. Look for "Xid" in the kernel log.`);
+    super(
+      `${functionName} answered with NVML status ${status}: the GPU is lost or the library was closed. Look for "Xid" in the kernel log.`,
+    );
   }
 }
 
@@ -76,7 +92,8 @@ export function openNvml(path = 'libnvidia-ml.so.1'): OpenedNvml {
 
 function initFailure(status: number | undefined): string {
   if (status === nvmlStatus.driverNotLoaded) return 'the NVIDIA driver is not loaded';
-  if (status === nvmlStatus.libraryVersionMismatch) return 'the NVIDIA library and kernel driver are of different versions; reboot or reload the driver';
+  if (status === nvmlStatus.libraryVersionMismatch)
+    return 'the NVIDIA library and kernel driver are of different versions; reboot or reload the driver';
   return `nvmlInit_v2 answered with status ${status ?? 'function not found'}`;
 }
 
@@ -85,7 +102,9 @@ function readHandles(library: NvmlLibrary): (bigint | undefined)[] {
   if (library.call('nvmlDeviceGetCount_v2', count) !== nvmlStatus.success) return [];
   return Array.from({ length: count.readUInt32LE() }, (_, index) => {
     const handle = Buffer.alloc(8);
-    return library.call('nvmlDeviceGetHandleByIndex_v2', index, handle) === nvmlStatus.success ? handle.readBigUInt64LE() : undefined;
+    return library.call('nvmlDeviceGetHandleByIndex_v2', index, handle) === nvmlStatus.success
+      ? handle.readBigUInt64LE()
+      : undefined;
   });
 }
 
@@ -122,7 +141,9 @@ export function readGpu(nvml: Nvml, index: number): GpuReading {
     memoryClockMHz: read(nvml, 4, 'nvmlDeviceGetClockInfo', handle, nvmlClock.memory)?.readUInt32LE(),
     temperatureC: read(nvml, 4, 'nvmlDeviceGetTemperature', handle, nvmlTemperatureGpu)?.readUInt32LE(),
     // The second is the name before driver 535.
-    throttleReasons: readCounter(nvml, 'nvmlDeviceGetCurrentClocksEventReasons', handle) ?? readCounter(nvml, 'nvmlDeviceGetCurrentClocksThrottleReasons', handle),
+    throttleReasons:
+      readCounter(nvml, 'nvmlDeviceGetCurrentClocksEventReasons', handle) ??
+      readCounter(nvml, 'nvmlDeviceGetCurrentClocksThrottleReasons', handle),
     computePids: readComputePids(nvml, handle),
   };
 }
@@ -141,7 +162,8 @@ export async function readPcieRxMBPerS(nvml: Nvml, index: number): Promise<numbe
 function readMemory(nvml: Nvml, handle: bigint): { readonly totalMiB: number; readonly usedMiB: number } | undefined {
   const memory = Buffer.alloc(memoryV2.bytes);
   memory.writeUInt32LE(memoryV2.version);
-  if (isAnswer('nvmlDeviceGetMemoryInfo_v2', nvml.library.call('nvmlDeviceGetMemoryInfo_v2', handle, memory))) return inMiB(memory, memoryV2);
+  if (isAnswer('nvmlDeviceGetMemoryInfo_v2', nvml.library.call('nvmlDeviceGetMemoryInfo_v2', handle, memory)))
+    return inMiB(memory, memoryV2);
   const older = read(nvml, memoryV1.bytes, 'nvmlDeviceGetMemoryInfo', handle);
   return older && inMiB(older, memoryV1);
 }
@@ -152,7 +174,10 @@ function inMiB(memory: Buffer, layout: { readonly totalAt: number; readonly used
 }
 
 function readComputePids(nvml: Nvml, handle: bigint): number[] | undefined {
-  return readPidsBy(nvml, 'nvmlDeviceGetComputeRunningProcesses_v3', handle) ?? readPidsBy(nvml, 'nvmlDeviceGetComputeRunningProcesses_v2', handle);
+  return (
+    readPidsBy(nvml, 'nvmlDeviceGetComputeRunningProcesses_v3', handle) ??
+    readPidsBy(nvml, 'nvmlDeviceGetComputeRunningProcesses_v2', handle)
+  );
 }
 
 function readPidsBy(nvml: Nvml, name: string, handle: bigint): number[] | undefined {
@@ -164,7 +189,10 @@ function readPidsBy(nvml: Nvml, name: string, handle: bigint): number[] | undefi
     const status = nvml.library.call(name, handle, count, infos);
     if (status === nvmlStatus.insufficientSize) room = count.readUInt32LE() * 2 + 5;
     else if (!isAnswer(name, status)) return undefined;
-    else return Array.from({ length: count.readUInt32LE() }, (_, at) => infos.readUInt32LE(at * processInfo.bytes + processInfo.pidAt));
+    else
+      return Array.from({ length: count.readUInt32LE() }, (_, at) =>
+        infos.readUInt32LE(at * processInfo.bytes + processInfo.pidAt),
+      );
   }
   return undefined;
 }

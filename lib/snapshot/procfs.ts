@@ -30,7 +30,9 @@ export interface HostReader {
 }
 
 export function openHostReader(procDir = '/proc'): HostReader {
-  const [stat, meminfo, vmstat, diskstats] = ['stat', 'meminfo', 'vmstat', 'diskstats'].map((name) => openText(join(procDir, name)));
+  const [stat, meminfo, vmstat, diskstats] = ['stat', 'meminfo', 'vmstat', 'diskstats'].map((name) =>
+    openText(join(procDir, name)),
+  );
   const [cpu, io, memory] = ['cpu', 'io', 'memory'].map((name) => openText(join(procDir, 'pressure', name)));
   return {
     read: () => ({
@@ -67,7 +69,8 @@ export function busyFraction(before: CpuTimes | undefined, after: CpuTimes | und
  */
 export function parseCpuTimes(text: string): CpuTimes | undefined {
   const line = /^cpu +([\d ]+)/m.exec(text)?.[1];
-  const [user, nice, system, idle, iowait = 0, irq = 0, softirq = 0, steal = 0] = line?.trim().split(/ +/).map(Number) ?? [];
+  const [user, nice, system, idle, iowait = 0, irq = 0, softirq = 0, steal = 0] =
+    line?.trim().split(/ +/).map(Number) ?? [];
   if (user === undefined || nice === undefined || system === undefined || idle === undefined) return undefined;
   const busyTicks = user + nice + system + irq + softirq;
   return { busyTicks, totalTicks: busyTicks + idle + iowait + steal };

@@ -108,9 +108,15 @@ function formatLabels(labels: Readonly<Record<string, string>>): string | undefi
  * are added up. Absent when either scrape lacks it, or when it fell (the server was restarted between the two).
  * Throws RangeError when the rows are of several launches: their scrapes have the same names.
  */
-export function metricDelta(rows: readonly MetricRow[], fromScrape: string, toScrape: string, metric: string): number | undefined {
+export function metricDelta(
+  rows: readonly MetricRow[],
+  fromScrape: string,
+  toScrape: string,
+  metric: string,
+): number | undefined {
   const wanted = rows.filter((row) => row.metric === metric);
-  if (new Set(wanted.map(({ launch }) => launch)).size > 1) throw new RangeError(`${metric}: give the rows of one launch`);
+  if (new Set(wanted.map(({ launch }) => launch)).size > 1)
+    throw new RangeError(`${metric}: give the rows of one launch`);
   const totalAt = (scrape: string) => {
     const values = wanted.filter((row) => row.scrape === scrape).map(({ value }) => value);
     return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);

@@ -11,7 +11,10 @@ export type NumberColumnOf<R> = { [K in keyof R]-?: NonNullable<R[K]> extends nu
  * Changes of a figure per second: the rate at which its source renews it, at least. An update to the same value
  * cannot be seen. Absent with fewer than two readings. Rows in time order, of one GPU; readings without the figure are left out.
  */
-export function rateOfDistinctUpdates<R extends Stamped>(rows: readonly R[], column: NumberColumnOf<R>): number | undefined {
+export function rateOfDistinctUpdates<R extends Stamped>(
+  rows: readonly R[],
+  column: NumberColumnOf<R>,
+): number | undefined {
   const seen = valuesOf(rows, column);
   const [first, last] = [seen[0], seen[seen.length - 1]];
   if (!first || !last || last.atMs <= first.atMs) return undefined;
@@ -31,9 +34,16 @@ export interface Band {
 }
 
 /** The band of a figure over fromMs <= atMs <= toMs. Absent when the window holds no reading of it. */
-export function bandOf<R extends Stamped>(rows: readonly R[], column: NumberColumnOf<R>, fromMs: number, toMs: number): Band | undefined {
+export function bandOf<R extends Stamped>(
+  rows: readonly R[],
+  column: NumberColumnOf<R>,
+  fromMs: number,
+  toMs: number,
+): Band | undefined {
   const inWindow = rows.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
-  const sorted = valuesOf(inWindow, column).map(({ value }) => value).sort((a, b) => a - b);
+  const sorted = valuesOf(inWindow, column)
+    .map(({ value }) => value)
+    .sort((a, b) => a - b);
   const [low, median, high] = [0.05, 0.5, 0.95].map((share) => quantileOfSorted(sorted, share));
   if (low === undefined || median === undefined || high === undefined) return undefined;
   return { n: sorted.length, median, low, high, distinctPerS: rateOfDistinctUpdates(inWindow, column) };
@@ -44,10 +54,15 @@ function quantileOfSorted(sorted: readonly number[], share: number): number | un
   const position = (sorted.length - 1) * share;
   const below = sorted[Math.floor(position)];
   const above = sorted[Math.ceil(position)];
-  return below === undefined || above === undefined ? undefined : below + (above - below) * (position - Math.floor(position));
+  return below === undefined || above === undefined
+    ? undefined
+    : below + (above - below) * (position - Math.floor(position));
 }
 
-function valuesOf<R extends Stamped>(rows: readonly R[], column: NumberColumnOf<R>): { readonly atMs: number; readonly value: number }[] {
+function valuesOf<R extends Stamped>(
+  rows: readonly R[],
+  column: NumberColumnOf<R>,
+): { readonly atMs: number; readonly value: number }[] {
   return rows.flatMap((row) => {
     const value = row[column] as number | undefined;
     return value === undefined ? [] : [{ atMs: row.atMs, value }];
@@ -72,5 +87,11 @@ export function achievedRate(rows: readonly Stamped[], plannedIntervalMs: number
   const longest = sorted[sorted.length - 1];
   if (median === undefined || longest === undefined || spanMs <= 0) return undefined;
   const planned = Math.round(spanMs / plannedIntervalMs) + 1;
-  return { n: rows.length, perS: (pauses.length * 1000) / spanMs, medianPauseMs: median, longestPauseMs: longest, missing: Math.max(0, planned - rows.length) };
+  return {
+    n: rows.length,
+    perS: (pauses.length * 1000) / spanMs,
+    medianPauseMs: median,
+    longestPauseMs: longest,
+    missing: Math.max(0, planned - rows.length),
+  };
 }

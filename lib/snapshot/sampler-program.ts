@@ -42,14 +42,18 @@ function sample(job: SamplerJob): void {
   const processTicks = Math.max(1, Math.round(processRowsEveryMs / job.intervalMs));
   let before: HostTick | undefined;
 
-  const every = (intervalMs: number, read: (tick: number) => void) => runTicks({ intervalMs, clock, waitUntil: timerWait(clock), read, signal: stopping.signal });
+  const every = (intervalMs: number, read: (tick: number) => void) =>
+    runTicks({ intervalMs, clock, waitUntil: timerWait(clock), read, signal: stopping.signal });
   const hostTicks = every(job.intervalMs, (tick) => {
     const reading = host.read();
     rows.samples.push(sampleRow(before, reading));
     if (tick % processTicks === 0) rows.processes.push(...processRows(reading));
     before = reading;
   });
-  const gpuTicks = gpu.noGpu === undefined ? every(job.gpuIntervalMs, () => rows.gpu.push(...gpu.readRows(before?.launch ?? 0, pidsOf(before)))) : Promise.resolve(undefined);
+  const gpuTicks =
+    gpu.noGpu === undefined
+      ? every(job.gpuIntervalMs, () => rows.gpu.push(...gpu.readRows(before?.launch ?? 0, pidsOf(before))))
+      : Promise.resolve(undefined);
 
   const end = () => {
     if (stopping.signal.aborted) return;

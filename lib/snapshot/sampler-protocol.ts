@@ -18,7 +18,12 @@ export type SamplerRequest = { readonly read: 'snapshot-point' } | { readonly st
 
 /** What the sampler answers. Each request to read has one answer, in the order of the requests. */
 export type SamplerReply =
-  | { readonly ready: true; readonly gpus: readonly GpuIdentity[]; readonly driverVersion?: string | undefined; readonly noGpu?: string | undefined }
+  | {
+      readonly ready: true;
+      readonly gpus: readonly GpuIdentity[];
+      readonly driverVersion?: string | undefined;
+      readonly noGpu?: string | undefined;
+    }
   | { readonly reading: readonly PointReading[] }
   | { readonly failed: string }
   | { readonly stopped: true; readonly host: TickCounts; readonly gpu?: TickCounts | undefined };

@@ -55,7 +55,9 @@ export class SamplerError extends Error {
     readonly exitCode: number | undefined,
     readonly stderrTail: string,
   ) {
-    super(`${message}${exitCode === undefined ? '' : ` (exit code ${exitCode})`}.${stderrTail === '' ? '' : ` Its last words: ${stderrTail}`} Samples of this run stop here; stop the run and start it again.`);
+    super(
+      `${message}${exitCode === undefined ? '' : ` (exit code ${exitCode})`}.${stderrTail === '' ? '' : ` Its last words: ${stderrTail}`} Samples of this run stop here; stop the run and start it again.`,
+    );
   }
 }
 
@@ -93,7 +95,8 @@ export async function startSampler(run: SamplerRun, options: SamplerOptions): Pr
     readPoint: async (point, launch) => {
       program.ask({ read: 'snapshot-point' });
       const reply = await program.answer('did not answer', pointLimitMs);
-      if (!('reading' in reply)) throw program.error('failed' in reply ? `could not read ${point}: ${reply.failed}` : 'answered out of turn');
+      if (!('reading' in reply))
+        throw program.error('failed' in reply ? `could not read ${point}: ${reply.failed}` : 'answered out of turn');
       const rows = reply.reading.map((reading) => ({ launch, point, ...reading }));
       appendRows(run.dir, tables.snapshots, rows);
       return rows;
@@ -130,15 +133,20 @@ interface Program {
 type Process = ChildProcessByStdio<Writable, Readable, Readable>;
 
 function openProgram(projectDir: string, job: SamplerJob): Program {
-  const child: Process = spawn(process.execPath, ['--import', 'tsx', join(projectDir, 'lib/snapshot/sampler-program.ts')], {
-    cwd: projectDir,
-    env: withoutRunId(process.env),
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const child: Process = spawn(
+    process.execPath,
+    ['--import', 'tsx', join(projectDir, 'lib/snapshot/sampler-program.ts')],
+    {
+      cwd: projectDir,
+      env: withoutRunId(process.env),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
   const replies: SamplerReply[] = [];
   const waiting: { resolve(reply: SamplerReply): void; reject(error: Error): void }[] = [];
   let stderrTail = '';
-  const error = (what: string) => new SamplerError(`the sampler ${what}`, child.exitCode ?? undefined, stderrTail.trim());
+  const error = (what: string) =>
+    new SamplerError(`the sampler ${what}`, child.exitCode ?? undefined, stderrTail.trim());
 
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderrTail = (stderrTail + text).slice(-tailLength)));
   // Writing to a program that has just ended fails; its end is reported by 'close'.
@@ -173,7 +181,10 @@ function openProgram(projectDir: string, job: SamplerJob): Program {
         if (over) return reject(error('ended by itself'));
         const timer = setTimeout(() => reject(error(`${otherwise} within ${limitMs / 1000} s`)), limitMs);
         const settled = () => clearTimeout(timer);
-        waiting.push({ resolve: (value) => (settled(), resolve(value)), reject: (cause) => (settled(), reject(cause)) });
+        waiting.push({
+          resolve: (value) => (settled(), resolve(value)),
+          reject: (cause) => (settled(), reject(cause)),
+        });
       }),
   };
 }

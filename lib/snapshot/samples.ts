@@ -63,9 +63,21 @@ export interface GpuTick {
   readonly pcieRxMBPerS?: number | undefined;
 }
 
-export function gpuRow({ launch, atMs, tookMs, gpu, reading, pcieRxMBPerS }: GpuTick, otherProcesses: number | undefined): GpuRow {
+export function gpuRow(
+  { launch, atMs, tookMs, gpu, reading, pcieRxMBPerS }: GpuTick,
+  otherProcesses: number | undefined,
+): GpuRow {
   const { computePids: _, ...figures } = reading;
-  return { launch, atMs: toMicroseconds(atMs), tookMs: toMicroseconds(tookMs), gpu, ...figures, memoryUsedMiB: rounded(figures.memoryUsedMiB, 2), pcieRxMBPerS, otherProcesses };
+  return {
+    launch,
+    atMs: toMicroseconds(atMs),
+    tookMs: toMicroseconds(tookMs),
+    gpu,
+    ...figures,
+    memoryUsedMiB: rounded(figures.memoryUsedMiB, 2),
+    pcieRxMBPerS,
+    otherProcesses,
+  };
 }
 
 /** A snapshot row before it is known which point of which launch it belongs to. */
@@ -74,7 +86,11 @@ export type PointReading = Omit<SnapshotRow, 'launch' | 'point'>;
 /** One row for each GPU, or one without GPU columns on a machine that has none. */
 export function pointReadings(
   { atMs, host, tree }: Pick<HostTick, 'atMs' | 'host' | 'tree'>,
-  gpus: readonly { readonly identity: GpuIdentity; readonly reading: GpuReading; readonly otherProcesses?: number | undefined }[],
+  gpus: readonly {
+    readonly identity: GpuIdentity;
+    readonly reading: GpuReading;
+    readonly otherProcesses?: number | undefined;
+  }[],
 ): PointReading[] {
   const node: PointReading = {
     atMs: toMicroseconds(atMs),
@@ -99,7 +115,11 @@ export function pointReadings(
  * Compute processes on a GPU that are not the server's. In a container the driver may list pids of the host, which
  * cannot be told apart from ours: when one of them does not exist here, the answer is absent rather than a guess.
  */
-export function countOtherProcesses(computePids: readonly number[] | undefined, serverPids: ReadonlySet<number>, exists: (pid: number) => boolean): number | undefined {
+export function countOtherProcesses(
+  computePids: readonly number[] | undefined,
+  serverPids: ReadonlySet<number>,
+  exists: (pid: number) => boolean,
+): number | undefined {
   const others = computePids?.filter((pid) => !serverPids.has(pid));
   return others?.every(exists) ? others.length : undefined;
 }

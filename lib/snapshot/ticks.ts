@@ -42,7 +42,7 @@ export interface TickOptions {
 export async function runTicks({ intervalMs, clock, waitUntil, read, signal }: TickOptions): Promise<TickCounts> {
   const startMs = clock.nowMs();
   let counts: TickCounts = { read: 0, missed: 0, failed: 0 };
-  for (let last = 0; ; ) {
+  for (let last = 0; ;) {
     const next = planNextTick(startMs, intervalMs, last, clock.nowMs());
     await waitUntil(next.atMs, signal);
     if (signal.aborted) return counts;
@@ -52,7 +52,11 @@ export async function runTicks({ intervalMs, clock, waitUntil, read, signal }: T
       await read(next.tick);
       counts = { ...counts, read: counts.read + 1 };
     } catch (error) {
-      counts = { ...counts, failed: counts.failed + 1, lastFailure: error instanceof Error ? error.message : String(error) };
+      counts = {
+        ...counts,
+        failed: counts.failed + 1,
+        lastFailure: error instanceof Error ? error.message : String(error),
+      };
     }
   }
 }

@@ -3,7 +3,16 @@
  * processes that have ended included.
  */
 import { join } from 'node:path';
-import { birthMs, isAlive, parseProcStat, readPids, readProcStat, treeOf, type ProcStat, type ProcUnits } from '../launch/processes.js';
+import {
+  birthMs,
+  isAlive,
+  parseProcStat,
+  readPids,
+  readProcStat,
+  treeOf,
+  type ProcStat,
+  type ProcUnits,
+} from '../launch/processes.js';
 import { openText, parseReadBytes, type OpenText } from './procfs.js';
 
 /** What one process has used since it was started. */
@@ -79,7 +88,13 @@ const readingsBetweenFullSearches = 50;
  * are searched, and members are read through descriptors that stay open, so a reading costs the same on a node
  * with two thousand foreign processes. Close it when the server has ended.
  */
-export function watchProcessTree(rootPid: number, sessionId: number, units: ProcUnits, bootOffsetMs: number | undefined, procDir = '/proc'): TreeWatch {
+export function watchProcessTree(
+  rootPid: number,
+  sessionId: number,
+  units: ProcUnits,
+  bootOffsetMs: number | undefined,
+  procDir = '/proc',
+): TreeWatch {
   const members = new Map<number, Member>();
   let strangers = new Set<number>();
   let readings = 0;
@@ -110,7 +125,9 @@ export function watchProcessTree(rootPid: number, sessionId: number, units: Proc
   return {
     read: () => {
       const known = readMembers();
-      const joined = treeOf([...known, ...findNewcomers()], rootPid, sessionId).filter(({ pid }) => !members.has(pid)).flatMap(admit);
+      const joined = treeOf([...known, ...findNewcomers()], rootPid, sessionId)
+        .filter(({ pid }) => !members.has(pid))
+        .flatMap(admit);
       return [...known, ...joined].map((stat) => toUse(stat, members.get(stat.pid)?.io, units, bootOffsetMs));
     },
     close: () => {
@@ -130,7 +147,12 @@ function closeMember({ stat, io }: Member): void {
   io?.close();
 }
 
-function toUse(stat: ProcStat, io: OpenText | undefined, units: ProcUnits, bootOffsetMs: number | undefined): ProcessUse {
+function toUse(
+  stat: ProcStat,
+  io: OpenText | undefined,
+  units: ProcUnits,
+  bootOffsetMs: number | undefined,
+): ProcessUse {
   return {
     pid: stat.pid,
     parentPid: stat.parentPid,

@@ -37,6 +37,7 @@ function runLogged(command, args, logFile, env) {
     child.stdout.on('data', (bytes) => keep(bytes.toString()));
     child.stderr.on('data', (bytes) => keep(bytes.toString()));
     child.on('error', (error) => {
+      process.stderr.write(' failed\n');
       reject(new Stop(`${command} could not be started (${error.code}): is it installed and on PATH?`));
     });
     child.on('close', (code, signal) => {

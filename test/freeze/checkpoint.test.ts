@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -16,7 +26,8 @@ beforeEach(() => {
   cacheDir = mkdtempSync(join(root, 'cache-'));
 });
 
-const writeTiny = (options: Partial<WriteOptions> = {}) => writeSyntheticModel({ name: 'synthetic:tiny', cacheDir, ...options });
+const writeTiny = (options: Partial<WriteOptions> = {}) =>
+  writeSyntheticModel({ name: 'synthetic:tiny', cacheDir, ...options });
 const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 describe('writing a synthetic model', () => {
@@ -45,7 +56,9 @@ describe('writing a synthetic model', () => {
     expect(Object.keys(header)).toEqual(['__metadata__', ...listTensors(shape).map((tensor) => tensor.name)]);
     for (const tensor of listTensors(shape)) {
       const [start, end] = header[tensor.name]?.data_offsets ?? [0, 0];
-      const halves = new Uint16Array(bytes.buffer.slice(bytes.byteOffset + dataAt + start, bytes.byteOffset + dataAt + end));
+      const halves = new Uint16Array(
+        bytes.buffer.slice(bytes.byteOffset + dataAt + start, bytes.byteOffset + dataAt + end),
+      );
       expect(halves).toHaveLength(tensor.shape.reduce((a, b) => a * b));
       if (tensor.fill === 'ones') expect(new Set(halves)).toEqual(new Set([0x3f80]));
       else if (tensor.fill === 'zeros') expect(new Set(halves)).toEqual(new Set([0]));
@@ -56,7 +69,9 @@ describe('writing a synthetic model', () => {
 
   it('gives the same bytes for a seed on every machine, and others for another seed', async () => {
     const { dir } = await writeTiny();
-    expect(sha256(join(dir, 'model.safetensors'))).toBe('f1b44a80ef1a9b8f184920f20132c04c6dc16d9de1dbdee6fe2b016c46fd5fd4');
+    expect(sha256(join(dir, 'model.safetensors'))).toBe(
+      'f1b44a80ef1a9b8f184920f20132c04c6dc16d9de1dbdee6fe2b016c46fd5fd4',
+    );
     const other = await writeTiny({ seed: 8 });
     expect(other.dir).not.toBe(dir);
     expect(sha256(join(other.dir, 'model.safetensors'))).not.toBe(sha256(join(dir, 'model.safetensors')));
@@ -65,15 +80,24 @@ describe('writing a synthetic model', () => {
 
   it('says what it wrote: model, seed, hashes, and that the weights are random', async () => {
     const { dir } = await writeTiny();
-    const manifest = JSON.parse(readFileSync(join(dir, 'checkpoint.json'), 'utf8')) as { files: { path: string; sha256: string }[] };
-    expect(manifest).toMatchObject({ name: 'tiny', seed: 7, parameters: 460_160, weights: expect.stringMatching(/^Random: one seeded block/) });
+    const manifest = JSON.parse(readFileSync(join(dir, 'checkpoint.json'), 'utf8')) as {
+      files: { path: string; sha256: string }[];
+    };
+    expect(manifest).toMatchObject({
+      name: 'tiny',
+      seed: 7,
+      parameters: 460_160,
+      weights: expect.stringMatching(/^Random: one seeded block/),
+    });
     for (const file of manifest.files) expect(file.sha256).toBe(sha256(join(dir, file.path)));
     expect(manifest.files).toHaveLength(5);
   });
 
   it('reports progress from nothing to everything', async () => {
     const seen: number[] = [];
-    const { dir } = await writeTiny({ onProgress: ({ writtenBytes, totalBytes }) => seen.push(writtenBytes / totalBytes) });
+    const { dir } = await writeTiny({
+      onProgress: ({ writtenBytes, totalBytes }) => seen.push(writtenBytes / totalBytes),
+    });
     expect(seen.at(0)).toBe(0);
     expect(seen.at(-1)).toBe(1);
     expect(existsSync(dir)).toBe(true);
@@ -88,7 +112,10 @@ describe('writing a synthetic model', () => {
   it('names the models it knows when asked for another', async () => {
     const error = await writeTiny({ name: 'synthetic:huge' }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ModelError);
-    expect(error).toMatchObject({ problem: 'unknown-synthetic', message: expect.stringContaining('synthetic:phi-3-mini') });
+    expect(error).toMatchObject({
+      problem: 'unknown-synthetic',
+      message: expect.stringContaining('synthetic:phi-3-mini'),
+    });
   });
 });
 
@@ -96,7 +123,9 @@ describe('an interrupted write', () => {
   it('leaves nothing behind and rejects with the reason', async () => {
     const controller = new AbortController();
     const reason = new Error('the reader changed her mind');
-    await expect(writeTiny({ signal: controller.signal, onProgress: () => controller.abort(reason) })).rejects.toBe(reason);
+    await expect(writeTiny({ signal: controller.signal, onProgress: () => controller.abort(reason) })).rejects.toBe(
+      reason,
+    );
     expect(readdirSync(cacheDir)).toEqual([]);
   });
 
@@ -135,13 +164,29 @@ describe('two writers at once', () => {
 describe('a damaged copy is replaced', () => {
   const edit = (file: string, text: string) => writeFileSync(file, readFileSync(file, 'utf8').replace(/.$/s, text));
   it.each<[string, (dir: string) => void, string]>([
-    ['weights cut short', (dir) => truncateSync(join(dir, 'model.safetensors'), 1000), 'model.safetensors has 1000 bytes instead of'],
+    [
+      'weights cut short',
+      (dir) => truncateSync(join(dir, 'model.safetensors'), 1000),
+      'model.safetensors has 1000 bytes instead of',
+    ],
     ['a missing file', (dir) => rmSync(join(dir, 'tokenizer.json')), 'tokenizer.json is missing'],
     ['an edited file of the same size', (dir) => edit(join(dir, 'config.json'), ' '), 'config.json was changed'],
     ['no record of itself', (dir) => rmSync(join(dir, 'checkpoint.json')), 'checkpoint.json is missing or unreadable'],
-    ['a half-written record', (dir) => truncateSync(join(dir, 'checkpoint.json'), 50), 'checkpoint.json is missing or unreadable'],
-    ['a record of another seed', (dir) => replace(join(dir, 'checkpoint.json'), '"seed": 7', '"seed": 9'), 'it was written as another model'],
-    ['an empty list of files', (dir) => writeFileSync(join(dir, 'checkpoint.json'), '{"format":1,"name":"tiny","seed":7,"files":[]}'), 'lists no weights'],
+    [
+      'a half-written record',
+      (dir) => truncateSync(join(dir, 'checkpoint.json'), 50),
+      'checkpoint.json is missing or unreadable',
+    ],
+    [
+      'a record of another seed',
+      (dir) => replace(join(dir, 'checkpoint.json'), '"seed": 7', '"seed": 9'),
+      'it was written as another model',
+    ],
+    [
+      'an empty list of files',
+      (dir) => writeFileSync(join(dir, 'checkpoint.json'), '{"format":1,"name":"tiny","seed":7,"files":[]}'),
+      'lists no weights',
+    ],
   ])('%s', async (_, damage, because) => {
     const { dir } = await writeTiny();
     const whole = sha256(join(dir, 'model.safetensors'));

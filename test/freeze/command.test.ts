@@ -1,17 +1,27 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { EngineRecord } from '../../lib/archive/record.js';
-import { buildEngine, formatServeScript, servedModelName, serverUrl, type CommandContext } from '../../lib/freeze/command.js';
+import { buildEngine, servedModelName, serverUrl, type CommandContext } from '../../lib/freeze/command.js';
 import { resolveConfig, type RunConfig } from '../../lib/freeze/config.js';
 import type { FoundEngine } from '../../lib/freeze/engine.js';
+import { formatServeScript } from '../../lib/freeze/servescript.js';
 import type { ConfigInput } from '../../lib/freeze/settings.js';
 import { attachedEngine, cpuEngine, cudaEngine } from './engines.js';
 
 function configFor(engine: FoundEngine, cell: ConfigInput = {}): RunConfig {
-  return resolveConfig({ runId: 'r1', ...cell }, { projectRoot: '/project', env: {}, findEngine: () => engine, hasHubCopy: () => true });
+  return resolveConfig(
+    { runId: 'r1', ...cell },
+    { projectRoot: '/project', env: {}, findEngine: () => engine, hasHubCopy: () => true },
+  );
 }
 
-const context: CommandContext = { runDir: '/project/data/runs/r1', modelLocation: '/models/phi', servedName: 'microsoft/Phi-3-mini-4k-instruct', inherited: {}, cores: 2 };
+const context: CommandContext = {
+  runDir: '/project/data/runs/r1',
+  modelLocation: '/models/phi',
+  servedName: 'microsoft/Phi-3-mini-4k-instruct',
+  inherited: {},
+  cores: 2,
+};
 
 describe('buildEngine', () => {
   it("has the seed's flags, in the seed's order, then ours", () => {
@@ -37,7 +47,8 @@ describe('buildEngine', () => {
   });
 
   it('leaves thread binding to vLLM, except where two cores or fewer would leave it too little', () => {
-    const envOf = (cores: number, inherited = {}) => buildEngine(cpuEngine, configFor(cpuEngine), { ...context, cores, inherited }).engine.env;
+    const envOf = (cores: number, inherited = {}) =>
+      buildEngine(cpuEngine, configFor(cpuEngine), { ...context, cores, inherited }).engine.env;
     expect(envOf(2)).toMatchObject({ VLLM_CPU_OMP_THREADS_BIND: 'nobind', OMP_NUM_THREADS: '2' });
     expect(envOf(3)).not.toHaveProperty('VLLM_CPU_OMP_THREADS_BIND');
     expect(envOf(2, { VLLM_CPU_OMP_THREADS_BIND: '0' })).not.toHaveProperty('VLLM_CPU_OMP_THREADS_BIND');
@@ -45,22 +56,30 @@ describe('buildEngine', () => {
   });
 
   it('turns off the flashinfer sampler only on a GPU without flashinfer', () => {
-    const envOf = (hasFlashinfer: boolean) => buildEngine({ ...cudaEngine, hasFlashinfer }, configFor(cudaEngine), context).engine.env;
+    const envOf = (hasFlashinfer: boolean) =>
+      buildEngine({ ...cudaEngine, hasFlashinfer }, configFor(cudaEngine), context).engine.env;
     expect(envOf(false)['VLLM_USE_FLASHINFER_SAMPLER']).toBe('0');
     expect(envOf(true)).not.toHaveProperty('VLLM_USE_FLASHINFER_SAMPLER');
     expect(envOf(true)['FLASHINFER_WORKSPACE_BASE']).toBe('/project/data/runs/r1/vllm-cache');
   });
 
   it('keeps every cache of the server inside the root, private to the run unless configured', () => {
-    for (const [cell, root] of [[{}, '/project/data/runs/r1/vllm-cache'], [{ vllmCacheRoot: '/kept' }, '/kept']] as const) {
+    for (const [cell, root] of [
+      [{}, '/project/data/runs/r1/vllm-cache'],
+      [{ vllmCacheRoot: '/kept' }, '/kept'],
+    ] as const) {
       const { env } = buildEngine(cudaEngine, configFor(cudaEngine, cell), context).engine;
       expect(env['VLLM_CACHE_ROOT']).toBe(root);
-      for (const name of ['TORCHINDUCTOR_CACHE_DIR', 'TRITON_CACHE_DIR', 'CUDA_CACHE_PATH']) expect(env[name]?.startsWith(`${root}/`)).toBe(true);
+      for (const name of ['TORCHINDUCTOR_CACHE_DIR', 'TRITON_CACHE_DIR', 'CUDA_CACHE_PATH'])
+        expect(env[name]?.startsWith(`${root}/`)).toBe(true);
     }
   });
 
   it('marks the processes of the run, and keeps the mark readable', () => {
-    expect(buildEngine(cpuEngine, configFor(cpuEngine), context).engine.env).toMatchObject({ DAY007_RUN_ID: 'r1', SPT_NOENV: '1' });
+    expect(buildEngine(cpuEngine, configFor(cpuEngine), context).engine.env).toMatchObject({
+      DAY007_RUN_ID: 'r1',
+      SPT_NOENV: '1',
+    });
   });
 
   it('passes no flag the installed version does not know', () => {
@@ -72,24 +91,41 @@ describe('buildEngine', () => {
     const seedFlags = ['--dtype', '--max-model-len', '--gpu-memory-utilization', '--port'];
     for (const found of [cpuEngine, cudaEngine]) {
       const { engine, entries } = buildEngine(found, configFor(found), context);
-      const beyond = [...engine.command.filter((word) => word.startsWith('--') && !seedFlags.includes(word)), ...Object.keys(engine.env)];
+      const beyond = [
+        ...engine.command.filter((word) => word.startsWith('--') && !seedFlags.includes(word)),
+        ...Object.keys(engine.env),
+      ];
       expect(entries.map(({ field }) => field)).toEqual(['launcher', ...beyond]);
       expect(entries.filter(({ why, seedValue }) => !why || !seedValue)).toEqual([]);
     }
   });
 
   it('records inherited variables that can change the server, and never shows a secret', () => {
-    const inherited = { VLLM_ATTENTION_BACKEND: 'FLASH_ATTN', HF_TOKEN: 'hf_secret', VLLM_API_KEY: 'sk-secret', HOME: '/home/u', LD_PRELOAD: '/lib/x.so', OMP_NUM_THREADS: '' };
+    const inherited = {
+      VLLM_ATTENTION_BACKEND: 'FLASH_ATTN',
+      HF_TOKEN: 'hf_secret',
+      VLLM_API_KEY: 'sk-secret',
+      HOME: '/home/u',
+      LD_PRELOAD: '/lib/x.so',
+      OMP_NUM_THREADS: '',
+    };
     const { engine, entries } = buildEngine(cudaEngine, configFor(cudaEngine), { ...context, inherited });
     const shown = entries.filter(({ source }) => source === 'environment').map(({ field, value }) => [field, value]);
-    expect(shown).toEqual([['HF_TOKEN', '(set, not shown)'], ['LD_PRELOAD', '/lib/x.so'], ['VLLM_ATTENTION_BACKEND', 'FLASH_ATTN']]);
+    expect(shown).toEqual([
+      ['HF_TOKEN', '(set, not shown)'],
+      ['LD_PRELOAD', '/lib/x.so'],
+      ['VLLM_ATTENTION_BACKEND', 'FLASH_ATTN'],
+    ]);
     expect(engine.env['VLLM_API_KEY']).toBe('');
     expect(JSON.stringify({ engine, entries })).not.toContain('secret');
   });
 
   it('starts nothing when attached', () => {
     const config = configFor(attachedEngine, { url: 'http://h:1', model: 'm' });
-    expect(buildEngine(attachedEngine, config, context)).toMatchObject({ engine: { kind: 'attach', command: [], env: {} }, entries: [] });
+    expect(buildEngine(attachedEngine, config, context)).toMatchObject({
+      engine: { kind: 'attach', command: [], env: {} },
+      entries: [],
+    });
     expect(serverUrl(config)).toBe('http://h:1');
     expect(serverUrl(configFor(cpuEngine, { port: 8123 }))).toBe('http://127.0.0.1:8123');
   });
@@ -97,7 +133,13 @@ describe('buildEngine', () => {
 
 describe('formatServeScript', () => {
   const hostile = ["it's", '$(id)', '`id`', 'a b', '"', '\\', '*', 'line\nbreak', ';exit 3', ''];
-  const engine: EngineRecord = { kind: 'vllm', device: 'cpu', command: ['printf', '%s\\0', ...hostile], env: { EVIL: `'; exit 1; '$(id)`, EMPTY: '', PLAIN: 'x' }, chosenBecause: 'test' };
+  const engine: EngineRecord = {
+    kind: 'vllm',
+    device: 'cpu',
+    command: ['printf', '%s\\0', ...hostile],
+    env: { EVIL: `'; exit 1; '$(id)`, EMPTY: '', PLAIN: 'x' },
+    chosenBecause: 'test',
+  };
 
   it('is a script bash accepts', () => {
     execFileSync('bash', ['-n'], { input: formatServeScript(engine) });
@@ -115,7 +157,9 @@ describe('formatServeScript', () => {
   });
 
   it('stops at the first error', () => {
-    expect(formatServeScript(engine).split('\n')).toEqual(expect.arrayContaining(['#!/usr/bin/env bash', 'set -euo pipefail']));
+    expect(formatServeScript(engine).split('\n')).toEqual(
+      expect.arrayContaining(['#!/usr/bin/env bash', 'set -euo pipefail']),
+    );
   });
 });
 
@@ -123,7 +167,8 @@ describe('servedModelName', () => {
   const model = { name: 'synthetic:tiny', location: '/models/tiny' } as never;
 
   it('is what the server was told, else the folder it was given', () => {
-    const nameOf = (command: readonly string[], kind: 'vllm' | 'attach' = 'vllm') => servedModelName({ engine: { kind, command } as never, model });
+    const nameOf = (command: readonly string[], kind: 'vllm' | 'attach' = 'vllm') =>
+      servedModelName({ engine: { kind, command } as never, model });
     expect(nameOf(['vllm', 'serve', '/models/tiny', '--served-model-name', 'short'])).toBe('short');
     expect(nameOf(['vllm', 'serve', '/models/tiny'])).toBe('/models/tiny');
     expect(nameOf([], 'attach')).toBe('synthetic:tiny');

@@ -12,8 +12,19 @@ import { flattenConfig } from '../../lib/freeze/identity.js';
 import { settingFields, settings, type ConfigInput } from '../../lib/freeze/settings.js';
 import { attachedEngine, cpuEngine, cudaEngine } from './engines.js';
 
-function options(engine: FoundEngine, env: Record<string, string> = {}, more: Partial<ResolveOptions> = {}): ResolveOptions {
-  return { projectRoot: '/project', env, findEngine: () => engine, hasHubCopy: () => true, newRunId: () => 'fresh', ...more };
+function options(
+  engine: FoundEngine,
+  env: Record<string, string> = {},
+  more: Partial<ResolveOptions> = {},
+): ResolveOptions {
+  return {
+    projectRoot: '/project',
+    env,
+    findEngine: () => engine,
+    hasHubCopy: () => true,
+    newRunId: () => 'fresh',
+    ...more,
+  };
 }
 
 function entryOf(config: RunConfig, field: string) {
@@ -33,15 +44,31 @@ function problemsOf(cell: ConfigInput, env: Record<string, string> = {}, engine:
 describe('resolveConfig on a GPU', () => {
   it("takes the seed's values where nothing else is said", () => {
     const config = resolveConfig({}, options(cudaEngine));
-    expect(config).toMatchObject({ model: 'microsoft/Phi-3-mini-4k-instruct', dtype: 'auto', maxModelLen: 4096, gpuMemoryUtilization: 0.92, port: 8000, maxTokens: 64, launches: 2, warmRuns: 10, longPromptTokens: 1024, runId: 'fresh' });
-    for (const field of ['model', 'dtype', 'maxModelLen', 'gpuMemoryUtilization', 'port', 'maxTokens']) expect(entryOf(config, field)?.source).toBe('seed');
+    expect(config).toMatchObject({
+      model: 'microsoft/Phi-3-mini-4k-instruct',
+      dtype: 'auto',
+      maxModelLen: 4096,
+      gpuMemoryUtilization: 0.92,
+      port: 8000,
+      maxTokens: 64,
+      launches: 2,
+      warmRuns: 10,
+      longPromptTokens: 1024,
+      runId: 'fresh',
+    });
+    for (const field of ['model', 'dtype', 'maxModelLen', 'gpuMemoryUtilization', 'port', 'maxTokens'])
+      expect(entryOf(config, field)?.source).toBe('seed');
     expect(config.kvCacheGiB).toBeUndefined();
     expect(entryOf(config, 'kvCacheGiB')).toBeUndefined();
   });
 
   it("imitates the seed's model when no copy of it is at hand, and says so", () => {
     const config = resolveConfig({}, options(cudaEngine, {}, { hasHubCopy: () => false }));
-    expect(entryOf(config, 'model')).toMatchObject({ value: 'synthetic:phi-3-mini', source: 'engine', seedValue: 'microsoft/Phi-3-mini-4k-instruct' });
+    expect(entryOf(config, 'model')).toMatchObject({
+      value: 'synthetic:phi-3-mini',
+      source: 'engine',
+      seedValue: 'microsoft/Phi-3-mini-4k-instruct',
+    });
     expect(entryOf(config, 'model')?.why).toContain('random weights');
   });
 });
@@ -51,8 +78,13 @@ describe('resolveConfig on a CPU', () => {
     const config = resolveConfig({}, options(cpuEngine));
     expect(config).toMatchObject({ model: 'synthetic:qwen2.5-0.5b', kvCacheGiB: 1 });
     expect(config.gpuMemoryUtilization).toBeUndefined();
-    expect(entryOf(config, 'gpuMemoryUtilization')).toMatchObject({ value: 'not passed', source: 'engine', seedValue: '0.92' });
-    for (const field of ['model', 'gpuMemoryUtilization', 'kvCacheGiB']) expect(entryOf(config, field)?.why).toMatch(/CPU/);
+    expect(entryOf(config, 'gpuMemoryUtilization')).toMatchObject({
+      value: 'not passed',
+      source: 'engine',
+      seedValue: '0.92',
+    });
+    for (const field of ['model', 'gpuMemoryUtilization', 'kvCacheGiB'])
+      expect(entryOf(config, field)?.why).toMatch(/CPU/);
   });
 
   it('lets a person overrule what the engine forces', () => {
@@ -68,36 +100,52 @@ describe('resolveConfig attached', () => {
   it('says of everything only an owner can choose that it is not available', () => {
     const config = resolveConfig({ launches: 3, pages: 'evict' }, options(attachedEngine, env));
     expect(config).toMatchObject({ url: 'http://node:9000', model: 'served', launches: 1, pages: 'as-found' });
-    for (const field of ['launches', 'pages', 'dtype', 'gpuMemoryUtilization', 'vllmCacheRoot']) expect(entryOf(config, field)?.value).toBe('not available: attached');
+    for (const field of ['launches', 'pages', 'dtype', 'gpuMemoryUtilization', 'vllmCacheRoot'])
+      expect(entryOf(config, field)?.value).toBe('not available: attached');
   });
 
   it('needs a URL and the name the server serves', () => {
     expect(problemsOf({}, { DAY007_ENGINE: 'attach' }).map(({ field }) => field)).toEqual(['url', 'model']);
-    expect(problemsOf({}, { DAY007_URL: 'http://node:9000' }, attachedEngine).map(({ field }) => field)).toEqual(['model']);
+    expect(problemsOf({}, { DAY007_URL: 'http://node:9000' }, attachedEngine).map(({ field }) => field)).toEqual([
+      'model',
+    ]);
   });
 
   it('refuses a URL for an engine that is to be launched', () => {
-    expect(problemsOf({ engine: 'vllm' }, { DAY007_URL: 'http://node:9000' })).toMatchObject([{ field: 'url', origin: 'DAY007_URL' }]);
+    expect(problemsOf({ engine: 'vllm' }, { DAY007_URL: 'http://node:9000' })).toMatchObject([
+      { field: 'url', origin: 'DAY007_URL' },
+    ]);
   });
 });
 
 describe('precedence and origin', () => {
   it('cell before environment before default', () => {
     const from = (cell: ConfigInput, env: Record<string, string>) => resolveConfig(cell, options(cudaEngine, env));
-    expect(entryOf(from({ port: 1 }, { DAY007_PORT: '2' }), 'port')).toMatchObject({ value: '1', source: 'cell', seedValue: '8000', why: 'set by the config cell' });
+    expect(entryOf(from({ port: 1 }, { DAY007_PORT: '2' }), 'port')).toMatchObject({
+      value: '1',
+      source: 'cell',
+      seedValue: '8000',
+      why: 'set by the config cell',
+    });
     expect(entryOf(from({}, { DAY007_PORT: '2' }), 'port')).toMatchObject({ value: '2', source: 'environment' });
-    expect(entryOf(from({ port: undefined }, { DAY007_PORT: '' }), 'port')).toMatchObject({ value: '8000', source: 'seed' });
+    expect(entryOf(from({ port: undefined }, { DAY007_PORT: '' }), 'port')).toMatchObject({
+      value: '8000',
+      source: 'seed',
+    });
   });
 
-  it('calls a default that is not the seed\'s a default, with both values and the reason', () => {
+  it("calls a default that is not the seed's a default, with both values and the reason", () => {
     const entry = entryOf(resolveConfig({}, options(cudaEngine)), 'warmRuns');
     expect(entry).toMatchObject({ value: '10', source: 'default', seedValue: '5' });
     expect(entry?.why).toBeTruthy();
   });
 
-  it('gives a reason for every value that differs from the seed\'s', () => {
+  it("gives a reason for every value that differs from the seed's", () => {
     for (const engine of [cpuEngine, cudaEngine, attachedEngine]) {
-      const config = resolveConfig({ port: 8123, ...(engine === attachedEngine ? { url: 'http://h', model: 'm' } : {}) }, options(engine, { DAY007_DTYPE: 'float32' }));
+      const config = resolveConfig(
+        { port: 8123, ...(engine === attachedEngine ? { url: 'http://h', model: 'm' } : {}) },
+        options(engine, { DAY007_DTYPE: 'float32' }),
+      );
       const differing = config.entries.filter(({ value, seedValue }) => seedValue !== undefined && seedValue !== value);
       expect(differing.length).toBeGreaterThan(2);
       expect(differing.filter(({ why }) => !why)).toEqual([]);
@@ -105,9 +153,21 @@ describe('precedence and origin', () => {
   });
 
   it('reads typed values from text: numbers, switches, words', () => {
-    const env = { DAY007_ENFORCE_EAGER: 'true', DAY007_GPU_MEMORY_UTILIZATION: '0.5', DAY007_VLLM_ARGS: `--max-num-seqs 4 --x 'a b'`, DAY007_RESTARTS: '3', DAY007_CACHE_DIR: 'models' };
+    const env = {
+      DAY007_ENFORCE_EAGER: 'true',
+      DAY007_GPU_MEMORY_UTILIZATION: '0.5',
+      DAY007_VLLM_ARGS: `--max-num-seqs 4 --x 'a b'`,
+      DAY007_RESTARTS: '3',
+      DAY007_CACHE_DIR: 'models',
+    };
     const config = resolveConfig({}, options(cudaEngine, env));
-    expect(config).toMatchObject({ enforceEager: true, gpuMemoryUtilization: 0.5, extraArgs: ['--max-num-seqs', '4', '--x', 'a b'], launches: 3, cacheDir: '/project/models' });
+    expect(config).toMatchObject({
+      enforceEager: true,
+      gpuMemoryUtilization: 0.5,
+      extraArgs: ['--max-num-seqs', '4', '--x', 'a b'],
+      launches: 3,
+      cacheDir: '/project/models',
+    });
     expect(entryOf(config, 'extraArgs')?.value).toBe(`--max-num-seqs 4 --x 'a b'`);
   });
 
@@ -157,7 +217,9 @@ describe('wrong values', () => {
   });
 
   it('two names of one field that disagree are refused', () => {
-    expect(problemsOf({}, { DAY007_LAUNCHES: '2', DAY007_RESTARTS: '3' })).toMatchObject([{ field: 'launches', origin: 'DAY007_RESTARTS' }]);
+    expect(problemsOf({}, { DAY007_LAUNCHES: '2', DAY007_RESTARTS: '3' })).toMatchObject([
+      { field: 'launches', origin: 'DAY007_RESTARTS' },
+    ]);
     expect(problemsOf({}, { DAY007_LAUNCHES: '3', DAY007_RESTARTS: '3' })).toEqual([]);
   });
 
@@ -174,10 +236,13 @@ describe('wrong values', () => {
 
   it('never get through as something else: any text in any variable is refused or resolved to a valid value', () => {
     const names = settingFields.filter((field) => field !== 'replay').flatMap((field) => settings[field].env);
-    fc.assert(fc.property(fc.constantFrom(...names), fc.oneof(fc.string(), fc.integer().map(String)), (name, value) => {
-      const problems = problemsOf({}, { [name]: value, ...(name === 'DAY007_URL' ? { DAY007_MODEL: 'm' } : {}) });
-      for (const { field, given, allowed, origin } of problems) for (const part of [field, given, allowed, origin]) expect(part).not.toBe('');
-    }));
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.oneof(fc.string(), fc.integer().map(String)), (name, value) => {
+        const problems = problemsOf({}, { [name]: value, ...(name === 'DAY007_URL' ? { DAY007_MODEL: 'm' } : {}) });
+        for (const { field, given, allowed, origin } of problems)
+          for (const part of [field, given, allowed, origin]) expect(part).not.toBe('');
+      }),
+    );
   });
 });
 
@@ -186,14 +251,33 @@ describe('replay', () => {
     const root = mkdtempSync(join(tmpdir(), 'replay-'));
     try {
       const saved = resolveConfig({ runId: 'old', warmRuns: 7, extraArgs: ['--x', 'a b'] }, options(cpuEngine));
-      const record = { format: 1, runId: 'old', config: flattenConfig(saved, 'vllm'), configEntries: saved.entries } as unknown as RunRecord;
+      const record = {
+        format: 1,
+        runId: 'old',
+        config: flattenConfig(saved, 'vllm'),
+        configEntries: saved.entries,
+      } as unknown as RunRecord;
       writeRunRecord(join(root, 'saved'), record);
-      const noEngine = () => { throw new Error('looked for an engine'); };
-      const config = resolveConfig({ warmRuns: 30 }, { projectRoot: root, env: { DAY007_REPLAY: 'saved' }, findEngine: noEngine });
-      expect(config).toMatchObject({ replay: join(root, 'saved'), runId: 'old', warmRuns: 7, extraArgs: ['--x', 'a b'], model: 'synthetic:qwen2.5-0.5b' });
+      const noEngine = () => {
+        throw new Error('looked for an engine');
+      };
+      const config = resolveConfig(
+        { warmRuns: 30 },
+        { projectRoot: root, env: { DAY007_REPLAY: 'saved' }, findEngine: noEngine },
+      );
+      expect(config).toMatchObject({
+        replay: join(root, 'saved'),
+        runId: 'old',
+        warmRuns: 7,
+        extraArgs: ['--x', 'a b'],
+        model: 'synthetic:qwen2.5-0.5b',
+      });
       expect(config.gpuMemoryUtilization).toBeUndefined();
       expect(config.foundEngine).toBeUndefined();
-      expect(config.entries).toEqual([expect.objectContaining({ field: 'replay', value: 'old', source: 'environment' }), ...saved.entries]);
+      expect(config.entries).toEqual([
+        expect.objectContaining({ field: 'replay', value: 'old', source: 'environment' }),
+        ...saved.entries,
+      ]);
     } finally {
       rmSync(root, { recursive: true, force: true });
     }

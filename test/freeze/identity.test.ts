@@ -29,23 +29,46 @@ describe('assertSameConfig', () => {
   });
 
   it('names the field and both values of a change', () => {
-    expect(changeOf(configFor(), configFor({ model: 'synthetic:tiny' }))).toMatchObject({ field: 'model', frozenValue: 'synthetic:qwen2.5-0.5b', currentValue: 'synthetic:tiny' });
-    expect(changeOf(configFor({ extraArgs: '--a 1' }), configFor())).toMatchObject({ field: 'extraArgs', frozenValue: '--a 1', currentValue: 'none' });
-    expect(changeOf(configFor(), configFor({ revision: 'main' }))).toMatchObject({ field: 'revision', frozenValue: 'not set', currentValue: 'main' });
+    expect(changeOf(configFor(), configFor({ model: 'synthetic:tiny' }))).toMatchObject({
+      field: 'model',
+      frozenValue: 'synthetic:qwen2.5-0.5b',
+      currentValue: 'synthetic:tiny',
+    });
+    expect(changeOf(configFor({ extraArgs: '--a 1' }), configFor())).toMatchObject({
+      field: 'extraArgs',
+      frozenValue: '--a 1',
+      currentValue: 'not set',
+    });
+    expect(changeOf(configFor(), configFor({ revision: 'main' }))).toMatchObject({
+      field: 'revision',
+      frozenValue: 'not set',
+      currentValue: 'main',
+    });
   });
 
   it('refuses a run id that somebody chose', () => {
-    expect(changeOf(configFor({ runId: 'a' }), configFor({ runId: 'b' }))).toMatchObject({ field: 'runId', frozenValue: 'a', currentValue: 'b' });
+    expect(changeOf(configFor({ runId: 'a' }), configFor({ runId: 'b' }))).toMatchObject({
+      field: 'runId',
+      frozenValue: 'a',
+      currentValue: 'b',
+    });
   });
 
   it('notices another vLLM behind the same configuration', () => {
-    expect(changeOf(configFor(), configFor({}, { ...cpuEngine, vllmVersion: '0.33.0+cpu' }))).toMatchObject({ field: 'vLLM version', currentValue: '0.33.0+cpu' });
+    expect(changeOf(configFor(), configFor({}, { ...cpuEngine, vllmVersion: '0.33.0+cpu' }))).toMatchObject({
+      field: 'vLLM version',
+      currentValue: '0.33.0+cpu',
+    });
   });
 });
 
 describe('flattenConfig', () => {
   it('holds every value, as savedValues reads it back', () => {
-    for (const config of [configFor({ extraArgs: ['--x', 'a b'], enforceEager: true }), configFor({}, cudaEngine), configFor({ url: 'http://h:1', model: 'm' }, attachedEngine)]) {
+    for (const config of [
+      configFor({ extraArgs: ['--x', 'a b'], enforceEager: true }),
+      configFor({}, cudaEngine),
+      configFor({ url: 'http://h:1', model: 'm' }, attachedEngine),
+    ]) {
       const flat = flattenConfig(config, config.foundEngine?.kind ?? 'vllm');
       const saved = savedValues({ runId: config.runId, config: flat } as never);
       expect(flattenConfig(saved, config.foundEngine?.kind ?? 'vllm')).toEqual(flat);
@@ -87,9 +110,11 @@ describe('runFingerprint', () => {
 
   it('differs for any two different configurations', () => {
     const flat = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.oneof(fc.string(), fc.integer(), fc.boolean()));
-    fc.assert(fc.property(flat, flat, (one, other) => {
-      const same = JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(other).sort());
-      expect(runFingerprint(one, command, 'f') === runFingerprint(other, command, 'f')).toBe(same);
-    }));
+    fc.assert(
+      fc.property(flat, flat, (one, other) => {
+        const same = JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(other).sort());
+        expect(runFingerprint(one, command, 'f') === runFingerprint(other, command, 'f')).toBe(same);
+      }),
+    );
   });
 });

@@ -18,7 +18,13 @@ beforeEach(() => {
 const writeJson = (name: string, value: unknown) => writeFileSync(join(dir, name), JSON.stringify(value));
 /** A weights file with one bfloat16 vector. */
 const writeWeights = (name: string, tensor: string, elements: number) =>
-  writeFileSync(join(dir, name), Buffer.concat([formatSafetensorsHeader([{ name: tensor, shape: [elements], fill: 'ones' }]), Buffer.alloc(elements * 2)]));
+  writeFileSync(
+    join(dir, name),
+    Buffer.concat([
+      formatSafetensorsHeader([{ name: tensor, shape: [elements], fill: 'ones' }]),
+      Buffer.alloc(elements * 2),
+    ]),
+  );
 
 function problem(): unknown {
   try {
@@ -34,7 +40,16 @@ describe('the shape of a local model', () => {
     expect(readModelShape(written.dir)).toEqual({
       architecture: 'Qwen2ForCausalLM',
       dtype: 'bfloat16',
-      shape: { hiddenSize: 128, layers: 2, heads: 2, kvHeads: 2, headDim: 64, intermediateSize: 256, vocabSize: 1024, maxPositions: 32768 },
+      shape: {
+        hiddenSize: 128,
+        layers: 2,
+        heads: 2,
+        kvHeads: 2,
+        headDim: 64,
+        intermediateSize: 256,
+        vocabSize: 1024,
+        maxPositions: 32768,
+      },
       parameters: 460_160,
       weightsBytes: 920_320,
       weightFiles: ['model.safetensors'],
@@ -66,7 +81,9 @@ describe('the shape of a local model', () => {
   });
 
   it('is found one level down in a model that also sees', () => {
-    writeJson('config.json', { text_config: { hidden_size: 64, num_attention_heads: 4, head_dim: 32, dtype: 'bfloat16' } });
+    writeJson('config.json', {
+      text_config: { hidden_size: 64, num_attention_heads: 4, head_dim: 32, dtype: 'bfloat16' },
+    });
     writeWeights('model.safetensors', 'a', 3);
     expect(readModelShape(dir)).toMatchObject({ dtype: 'bfloat16', shape: { hiddenSize: 64, headDim: 32 } });
   });
@@ -90,14 +107,20 @@ describe('a folder that is no usable model', () => {
     writeJson('config.json', {});
     expect(problem()).toMatchObject({ problem: 'weights-missing' });
     writeFileSync(join(dir, 'pytorch_model.bin'), '');
-    expect(problem()).toMatchObject({ problem: 'weights-missing', message: expect.stringContaining('pytorch_model.bin') });
+    expect(problem()).toMatchObject({
+      problem: 'weights-missing',
+      message: expect.stringContaining('pytorch_model.bin'),
+    });
   });
 
   it('is told when a shard is missing or the index is damaged', () => {
     writeJson('config.json', {});
     writeJson('model.safetensors.index.json', { weight_map: { a: 'model-1.safetensors', b: 'model-2.safetensors' } });
     writeWeights('model-1.safetensors', 'a', 10);
-    expect(problem()).toMatchObject({ problem: 'weights-missing', message: expect.stringMatching(/lacks 1 of the 2 .*model-2\.safetensors/) });
+    expect(problem()).toMatchObject({
+      problem: 'weights-missing',
+      message: expect.stringMatching(/lacks 1 of the 2 .*model-2\.safetensors/),
+    });
     writeJson('model.safetensors.index.json', null);
     expect(problem()).toMatchObject({ problem: 'weights-unreadable' });
     writeFileSync(join(dir, 'model.safetensors.index.json'), '{');

@@ -22,11 +22,13 @@ describe('countEdits', () => {
   });
 
   it('is 0 only for equal texts, the same in both directions, and at most the longer length', () => {
-    fc.assert(fc.property(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12 }), (a, b) => {
-      const edits = countEdits(a, b);
-      expect(edits === 0).toBe(a === b);
-      expect(countEdits(b, a)).toBe(edits);
-      expect(edits).toBeLessThanOrEqual(Math.max(a.length, b.length));
-    }));
+    fc.assert(
+      fc.property(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12 }), (a, b) => {
+        const edits = countEdits(a, b);
+        expect(edits === 0).toBe(a === b);
+        expect(countEdits(b, a)).toBe(edits);
+        expect(edits).toBeLessThanOrEqual(Math.max(a.length, b.length));
+      }),
+    );
   });
 });

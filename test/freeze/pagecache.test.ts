@@ -29,7 +29,12 @@ describe('the page cache', () => {
     const [cold, warm] = [write('cold', 3_000_000), write('warm', 1_000_000)];
     const evicted = evictFromPageCache([cold]);
     if (evicted.kind === 'not-observable') return context.skip(evicted.reason);
-    expect(readResidency([cold, warm])).toEqual({ kind: 'read', bytes: 4_000_000, residentBytes: 1_000_000, fraction: 0.25 });
+    expect(readResidency([cold, warm])).toEqual({
+      kind: 'read',
+      bytes: 4_000_000,
+      residentBytes: 1_000_000,
+      fraction: 0.25,
+    });
   });
 
   it('reads the same through cachestat and through mincore', (context) => {
@@ -69,7 +74,8 @@ describe('the page cache', () => {
   });
 
   it('is not told by mincore to a stranger, who would hear "all resident"', (context) => {
-    if (process.platform !== 'linux' || process.getuid?.() === 0) return context.skip('needs Linux and a user who is not root');
+    if (process.platform !== 'linux' || process.getuid?.() === 0)
+      return context.skip('needs Linux and a user who is not root');
     expect(readResidency(['/etc/passwd'], ['mincore']).kind).toBe('not-observable');
   });
 });

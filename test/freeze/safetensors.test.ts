@@ -51,7 +51,9 @@ describe('a safetensors header', () => {
     expect(problemOf(file)).toMatchObject({
       problem: 'weights-truncated',
       path: file,
-      message: expect.stringContaining(`it has ${header.length + 21} bytes, and its header needs ${header.length + 22}`),
+      message: expect.stringContaining(
+        `it has ${header.length + 21} bytes, and its header needs ${header.length + 22}`,
+      ),
     });
   });
 
@@ -81,6 +83,8 @@ describe('a safetensors header', () => {
   ])('tells a file whose header holds %s', (_, json) => {
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(json.length));
-    expect(problemOf(write('odd.safetensors', length, Buffer.from(json)))).toMatchObject({ problem: 'weights-unreadable' });
+    expect(problemOf(write('odd.safetensors', length, Buffer.from(json)))).toMatchObject({
+      problem: 'weights-unreadable',
+    });
   });
 });

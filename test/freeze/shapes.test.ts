@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { countParameters, findSyntheticShape, listTensors, modelConfig, syntheticShapes, type SyntheticShape } from '../../lib/freeze/shapes.js';
+import {
+  countParameters,
+  findSyntheticShape,
+  listTensors,
+  modelConfig,
+  syntheticShapes,
+  type SyntheticShape,
+} from '../../lib/freeze/shapes.js';
 
 const shapeOf = (name: string): SyntheticShape => {
   const shape = findSyntheticShape(name);
@@ -44,7 +51,11 @@ describe('the shapes we imitate', () => {
     const tensors = new Map(listTensors(shapeOf('qwen2.5-0.5b')).map((tensor) => [tensor.name, tensor]));
     expect(tensors.get('model.layers.23.self_attn.q_proj.weight')?.shape).toEqual([896, 896]);
     expect(tensors.get('model.layers.23.self_attn.k_proj.weight')?.shape).toEqual([128, 896]);
-    expect(tensors.get('model.layers.23.self_attn.v_proj.bias')).toEqual({ name: 'model.layers.23.self_attn.v_proj.bias', shape: [128], fill: 'zeros' });
+    expect(tensors.get('model.layers.23.self_attn.v_proj.bias')).toEqual({
+      name: 'model.layers.23.self_attn.v_proj.bias',
+      shape: [128],
+      fill: 'zeros',
+    });
     expect(tensors.get('model.layers.0.mlp.down_proj.weight')?.shape).toEqual([896, 4864]);
     expect(tensors.has('lm_head.weight')).toBe(false);
   });

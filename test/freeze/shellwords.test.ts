@@ -9,7 +9,27 @@ function askBash(line: string): string[] {
   return output.split('\0').slice(0, -1);
 }
 
-const hostile = ["it's", '$(touch /nowhere)', '`id`', 'a b', '"', '\\', '*', '~', '!!', '', '-n', 'line\nbreak', ';rm -rf /', '#no', 'é漢', '{a,b}', '&', '\t', "'; exit 1; '"];
+const hostile = [
+  "it's",
+  '$(touch /nowhere)',
+  '`id`',
+  'a b',
+  '"',
+  '\\',
+  '*',
+  '~',
+  '!!',
+  '',
+  '-n',
+  'line\nbreak',
+  ';rm -rf /',
+  '#no',
+  'é漢',
+  '{a,b}',
+  '&',
+  '\t',
+  "'; exit 1; '",
+];
 
 describe('quoteWords', () => {
   it('gives text that bash reads as exactly the same words, however hostile', () => {
@@ -17,7 +37,9 @@ describe('quoteWords', () => {
   });
 
   it('leaves plain words as a person would write them', () => {
-    expect(quoteWords(['vllm', 'serve', '/models/a-b_c', '--port', '8000', 'x=1'])).toBe('vllm serve /models/a-b_c --port 8000 x=1');
+    expect(quoteWords(['vllm', 'serve', '/models/a-b_c', '--port', '8000', 'x=1'])).toBe(
+      'vllm serve /models/a-b_c --port 8000 x=1',
+    );
   });
 
   it('refuses a NUL, which no argument can hold', () => {
@@ -27,9 +49,11 @@ describe('quoteWords', () => {
 
 describe('splitWords', () => {
   it('gives back any words that were quoted', () => {
-    fc.assert(fc.property(fc.array(fc.string({ unit: 'binary' }).map((word) => word.replaceAll('\0', ''))), (words) => {
-      expect(splitWords(quoteWords(words))).toEqual(words);
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary' }).map((word) => word.replaceAll('\0', ''))), (words) => {
+        expect(splitWords(quoteWords(words))).toEqual(words);
+      }),
+    );
   });
 
   it('reads quotes and backslashes as bash does', () => {

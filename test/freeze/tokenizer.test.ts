@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatModelTexts } from '../../lib/freeze/modeltexts.js';
 import { findSyntheticShape, syntheticShapes, type SyntheticShape } from '../../lib/freeze/shapes.js';
-import { encodeWithByteTokens, formatTokenizerJson, generationConfig, tokenizerConfig } from '../../lib/freeze/tokenizer.js';
+import { encodeWithByteTokens, formatTokenizerJson, tokenizerConfig } from '../../lib/freeze/tokenizer.js';
 
 interface TokenizerFile {
   readonly added_tokens: { id: number; content: string; special: boolean }[];
@@ -24,20 +25,35 @@ describe('tokenizer.json', () => {
     const { endOfText, turnStart, turnEnd } = shape.specialIds;
     expect(ids).toEqual({ '<|endoftext|>': endOfText, '<|im_start|>': turnStart, '<|im_end|>': turnEnd });
     for (const [content, id] of Object.entries(ids)) expect(model.vocab[content]).toBe(id);
-    expect(generationConfig(shape)).toEqual({ eos_token_id: [turnEnd, endOfText] });
+    expect(JSON.parse(formatModelTexts(shape)['generation_config.json'] as string)).toEqual({
+      eos_token_id: [turnEnd, endOfText],
+    });
   });
 
   it('spells bytes as byte-level vocabularies do, and fillers as a space and a word with their id', () => {
     const { vocab } = parse(findSyntheticShape('tiny') as SyntheticShape).model;
     // A printable byte is itself; space, newline and 0x80 are the known stand-ins of the GPT-2 byte map.
-    expect(vocab).toMatchObject({ A: 65, '~': 126, Ġ: 32, Ċ: 10, Ā: 0, '¡': 161, ÿ: 255, Ģ: 128, Ġw256: 256, Ġw1020: 1020 });
+    expect(vocab).toMatchObject({
+      A: 65,
+      '~': 126,
+      Ġ: 32,
+      Ċ: 10,
+      Ā: 0,
+      '¡': 161,
+      ÿ: 255,
+      Ģ: 128,
+      Ġw256: 256,
+      Ġw1020: 1020,
+    });
   });
 });
 
 describe('tokenizer_config.json', () => {
   it('ends texts with the token the model config ends them with', () => {
     expect(tokenizerConfig(findSyntheticShape('tiny') as SyntheticShape)).toMatchObject({ eos_token: '<|im_end|>' });
-    expect(tokenizerConfig(findSyntheticShape('phi-3-mini') as SyntheticShape)).toMatchObject({ eos_token: '<|endoftext|>' });
+    expect(tokenizerConfig(findSyntheticShape('phi-3-mini') as SyntheticShape)).toMatchObject({
+      eos_token: '<|endoftext|>',
+    });
   });
 });
 
@@ -47,10 +63,14 @@ describe('encoding a text', () => {
     expect(encodeWithByteTokens('')).toEqual([]);
   });
 
-  it('keeps every well-formed text: the ids are its UTF-8 bytes', () => {
+  it('composes accents first', () => {
+    expect(encodeWithByteTokens('e\u0301')).toEqual([0xc3, 0xa9]);
+  });
+
+  it('keeps every well-formed text: the ids are the UTF-8 bytes of its NFC form', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
-        expect(Buffer.from(encodeWithByteTokens(text)).toString('utf8')).toBe(text);
+        expect(Buffer.from(encodeWithByteTokens(text)).toString('utf8')).toBe(text.normalize('NFC'));
       }),
     );
   });

@@ -12,7 +12,11 @@ function valuesOf(bytes: Buffer): Float32Array {
 }
 
 const bytesOf = (tensor: TensorSpec, seed = 7) => Buffer.concat([...tensorPieces(tensor, block, seed)]);
-const matrix = (name: string, rows: number, columns: number): TensorSpec => ({ name, shape: [rows, columns], fill: 'normal' });
+const matrix = (name: string, rows: number, columns: number): TensorSpec => ({
+  name,
+  shape: [rows, columns],
+  fill: 'normal',
+});
 
 describe('the block of normals', () => {
   const values = valuesOf(block);
@@ -25,7 +29,8 @@ describe('the block of normals', () => {
   });
 
   it('has the tails of a normal: 4.55 % beyond two deviations, some beyond four, none absurd', () => {
-    const beyond = (deviations: number) => values.filter((value) => Math.abs(value) > deviations * WEIGHT_STD).length / values.length;
+    const beyond = (deviations: number) =>
+      values.filter((value) => Math.abs(value) > deviations * WEIGHT_STD).length / values.length;
     expect(beyond(2)).toBeCloseTo(0.0455, 2);
     expect(beyond(4)).toBeGreaterThan(0);
     expect(beyond(8)).toBe(0);
@@ -58,7 +63,9 @@ describe('the bytes of a tensor', () => {
   it('hold no two equal rows', () => {
     const rows = 20_000;
     const bytes = bytesOf(matrix('model.embed_tokens.weight', rows, 128));
-    const distinct = new Set(Array.from({ length: rows }, (_, row) => bytes.toString('latin1', row * 256, (row + 1) * 256)));
+    const distinct = new Set(
+      Array.from({ length: rows }, (_, row) => bytes.toString('latin1', row * 256, (row + 1) * 256)),
+    );
     expect(distinct.size).toBe(rows);
   });
 

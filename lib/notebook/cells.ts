@@ -1,0 +1,284 @@
+/**
+ * The cells of day-007.ipynb, one function each: do the step, keep what it saw, show what it means.
+ * In a replay the step was done long ago, and only the showing is left.
+ */
+import { relative } from 'node:path';
+import { isColdStreamed, wholeWarmRuns } from '../experiment/requests.js';
+import { interruptible } from '../experiment/interrupt.js';
+import type { Session } from '../experiment/session.js';
+import { resolveConfig, type RunConfig } from '../freeze/config.js';
+import { freezeRun } from '../freeze/freeze.js';
+import type { ConfigInput } from '../freeze/settings.js';
+import { judgeAppendices, knobTerms, type Appendix } from '../interpret/appendices.js';
+import { formatBytes, formatCounted, formatMs } from '../interpret/format.js';
+import type { Trace } from '../probe/trace.js';
+import { coldWarmPoints } from '../report/cold-warm-points.js';
+import type { Progress } from '../report/display.js';
+import { answerTable, decisionTable, excessTable, knobTable, sixTermsTable, statisticsTable, stopwatchText } from '../report/finding-tables.js';
+import { configTable, environmentTable, modelTable, seedDifferencesTable, workloadTable } from '../report/frozen-tables.js';
+import { coldWarmTable, definitionsTable, prefixTable, warmTable } from '../report/request-tables.js';
+import { bandsTable, interferenceTable, snapshotTable, stopwatchTable } from '../report/snapshot-tables.js';
+import { launchesTable, phasesTable } from '../report/startup-tables.js';
+import { startupWaterfall } from '../report/startup-waterfall.js';
+import type { InterpretedRun } from '../report/subject.js';
+import { renderTable } from '../report/table.js';
+import { firstTokenLatencyMarkdown } from '../report/template.js';
+import { timelineChart } from '../report/timeline-chart.js';
+import { tokenTimes } from '../report/token-times.js';
+import { writeReport } from '../report/write-report.js';
+import { bulleted, penaltyReading, startupReading } from './reading.js';
+import { display, engineKindOf, findLatestRun, openNotebookRun, projectRoot, readInterpreted, type NotebookRun } from './run.js';
+
+const answerOutput = 'day007-answer';
+
+/** Warm requests in each launch but the last, which has the full block: n = 6 is the first with a 95 % interval. */
+const pairedWarmRuns = 6;
+
+/** The answer of the newest run, before anything is run; `save` fills it again with this run's. */
+export async function showAnswer(): Promise<void> {
+  const latest = findLatestRun(projectRoot);
+  const text = latest === undefined ? 'No run yet: run the cells below, and the answer will stand here.' : answerTable(readInterpreted(latest));
+  await display.show(text, { displayId: answerOutput });
+}
+
+/** Resolve the configuration and show where each value came from. Throws ConfigError or EngineError, each with what to do. */
+export async function configure(cell: ConfigInput = {}): Promise<RunConfig> {
+  const config = resolveConfig(cell, { projectRoot });
+  await display.show(configTable({ configEntries: config.entries, engine: { kind: engineKindOf(config) } }));
+  return config;
+}
+
+/** Freeze model, machine and requests, write run.json, and start the instruments. */
+export async function freeze(config: RunConfig): Promise<NotebookRun> {
+  const progress = display.progress(config.replay === undefined ? 'Freezing' : 'Reading the saved run');
+  const frozen = await interruptible((signal) =>
+    freezeRun(config, {
+      signal,
+      onProgress: ({ step, doneBytes, totalBytes }) => progress.update(`${step === 'write-model' ? 'writing' : 'hashing'} the model: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`),
+    }),
+  );
+  const run = await openNotebookRun(frozen);
+  progress.done(frozen.mode === 'replay' ? `The saved run ${frozen.record.runId}; nothing will be launched` : `Frozen as run ${frozen.record.runId}; from here on nothing may change`);
+  await display.show([modelTable(frozen.record), environmentTable(frozen.record), seedDifferencesTable(frozen.record), workloadTable(frozen.record)].join('\n\n'));
+  return run;
+}
+
+/** Warm the probe and measure its own error. */
+export async function calibrate(run: NotebookRun): Promise<void> {
+  await act(run, 'Checking the stopwatch', async (session, progress) => {
+    const { mode } = await session.calibrate();
+    progress.done(`The stopwatch was checked (${mode})`);
+  });
+  await display.show(`Error of the probe's first-token stamp: ${stopwatchText(read(run).findings)}. It is shown, never subtracted.`);
+}
+
+/** Read GPU and host at a named point. */
+export async function snapshot(run: NotebookRun, point: string): Promise<void> {
+  await run.session?.snapshot(point);
+  await display.show(snapshotTable(read(run).data));
+}
+
+/** Start the server and wait until it answers. Throws LaunchError with the server's last lines and what to try. */
+export async function launch(run: NotebookRun): Promise<void> {
+  await act(run, 'Launching', launchWithProgress);
+  await display.show(launchesTable(read(run)));
+}
+
+/** Chart 1 and what it says. */
+export async function showStartup(run: NotebookRun): Promise<void> {
+  const interpreted = read(run);
+  await display.show(startupWaterfall(interpreted));
+  await display.show(`${startupReading(interpreted)}\n\n${phasesTable(interpreted)}`);
+}
+
+/** GET /v1/models, and the memory of the machine before any request. Throws SanityError when another model is served. */
+export async function sanityCheck(run: NotebookRun): Promise<void> {
+  const row = await run.session?.sanityCheck();
+  const { data } = read(run);
+  const served = row?.outputPreview ?? data.requests.find(({ name }) => name === 'sanity')?.outputPreview;
+  await display.show(`The server lists: ${served ?? 'not asked in this run'}.\n\n${snapshotTable(data)}`);
+}
+
+/** The first request of this launch. */
+export async function probeCold(run: NotebookRun): Promise<void> {
+  await act(run, 'cold_1', async (session, progress) => progress.done(traceText(await interruptible((signal) => session.cold(signal)))));
+}
+
+/** The second request at once, and the seed's two-row table. */
+export async function probeWarmAtOnce(run: NotebookRun): Promise<void> {
+  await act(run, 'warm_1', async (session, progress) => progress.done(traceText(await interruptible((signal) => session.warmAtOnce(signal)))));
+  await display.show(coldWarmTable(read(run)));
+}
+
+/** Some warm requests for this launch's own median, then restart: cold_1 and warm_1 of every further launch. The last one stays up. */
+export async function restartAndRepeat(run: NotebookRun): Promise<void> {
+  await act(run, 'Restarting', async (session, progress) => {
+    const { launches } = session.run.config;
+    while (session.launches() < launches && session.run.record.engine.kind !== 'attach') {
+      await warmBlock(session, progress, { whole: isColdStreamed(session.launches()) ? 0 : pairedWarmRuns, streamed: isColdStreamed(session.launches()) ? pairedWarmRuns : 0 });
+      await session.stop();
+      await launchWithProgress(session, progress);
+      await interruptible(async (signal) => {
+        await session.cold(signal);
+        await session.warmAtOnce(signal);
+      });
+    }
+    progress.done(`${session.launches()} ${session.launches() === 1 ? 'launch' : 'launches'} in this run`);
+  });
+  const interpreted = read(run);
+  await display.show(`${launchesTable(interpreted)}\n\n${coldWarmTable(interpreted)}`);
+}
+
+/** The warm block of the last launch: five answers taken whole, as in the seed, then the streamed ones. */
+export async function probeWarm(run: NotebookRun): Promise<void> {
+  await act(run, 'Warm requests', async (session, progress) => {
+    const { warmRuns } = session.run.config;
+    await warmBlock(session, progress, { whole: wholeWarmRuns, streamed: warmRuns });
+    progress.done(`${wholeWarmRuns + warmRuns} warm requests`);
+  });
+  await display.show(warmTable(read(run)));
+}
+
+/** Chart 2 and what it says. */
+export async function showColdWarm(run: NotebookRun): Promise<void> {
+  const interpreted = read(run);
+  await display.show(coldWarmPoints(interpreted));
+  await display.show(penaltyReading(interpreted.findings));
+}
+
+/** The long workload: the request that fills the cache, then unique and cached prompts in turn. */
+export async function probeLong(run: NotebookRun): Promise<void> {
+  await act(run, 'Long prompts', async (session, progress) => {
+    const traces = await interruptible((signal) => session.long((trace) => progress.update(traceText(trace)), signal));
+    progress.done(`${traces.length} long requests`);
+  });
+  await display.show(prefixTable(read(run)));
+}
+
+/** Chart 3: one clock from spawn to the last token. */
+export async function showTimeline(run: NotebookRun): Promise<void> {
+  await display.show(timelineChart(read(run)));
+}
+
+/** GPU and CPU bands over the steady window, and what may have disturbed it. */
+export async function showBands(run: NotebookRun): Promise<void> {
+  const interpreted = read(run);
+  await display.show(`${bandsTable(interpreted)}\n\n${interferenceTable(interpreted)}`);
+}
+
+/** Chart 4: tokens over time, cold and warm. */
+export async function showTokens(run: NotebookRun): Promise<void> {
+  await display.show(tokenTimes(read(run)));
+}
+
+/** The seed's six terms in both windows, and the second ledger part by part. */
+export async function showEquation(run: NotebookRun): Promise<void> {
+  const interpreted = read(run);
+  await display.show(`${sixTermsTable(interpreted)}\n\n${excessTable(interpreted)}`);
+}
+
+/** The decision table A-D with its signals. */
+export async function showDecision(run: NotebookRun): Promise<void> {
+  await display.show(decisionTable(read(run)));
+}
+
+/** The four questions of the seed's template, answered. */
+export async function showInterpretation(run: NotebookRun): Promise<void> {
+  const { findings } = read(run);
+  await display.show(findings.answers.map(({ question, lines }) => `**${question}**\n\n${bulleted(lines)}`).join('\n\n'));
+}
+
+/** Which rule fired, the knob, the expected effect, and how to check it. */
+export async function showNextKnob(run: NotebookRun): Promise<void> {
+  await display.show(knobTable(read(run)));
+}
+
+/** Stop the server and the instruments, and show that nothing is left. */
+export async function stop(run: NotebookRun): Promise<void> {
+  await act(run, 'Stopping', async (session, progress) => {
+    await session.close();
+    progress.done('Stopped');
+  });
+  const { data, findings } = read(run);
+  const ends = findings.launches.map((one) =>
+    one.stoppedHow === undefined ? `Launch ${one.launch}: not ours to stop, or its end was not seen.` : `Launch ${one.launch} ended (${one.stoppedHow}) in ${formatMs(one.stopMs)}; processes left: ${one.leftoverProcesses ?? 'not looked for'}.`,
+  );
+  await display.show(`${bulleted(ends)}\n\n${snapshotTable(data)}`);
+}
+
+/** Write findings.json and first_token_latency.md, show the report, and fill the answer at the top. */
+export async function save(run: NotebookRun): Promise<void> {
+  const interpreted = read(run);
+  const written = await writeReport(run.frozen.dir, interpreted.data, interpreted.findings);
+  const folder = relative(projectRoot, run.frozen.dir) || '.';
+  await display.show(firstTokenLatencyMarkdown(interpreted.data, interpreted.findings));
+  await display.show(`Written to \`${folder}\`: ${written.map((file) => `\`${file}\``).join(', ')}, beside the CSV files. What may leave the machine: \`npm run share -- ${folder}\`.`);
+  const answer = answerTable(interpreted);
+  await display.show(answer, { displayId: answerOutput, isUpdate: true });
+  await display.show(answer);
+}
+
+/** What an appendix of the seed claims, against this run. */
+export async function judge(run: NotebookRun, appendix: Appendix): Promise<void> {
+  const { data, findings } = read(run);
+  const rows = judgeAppendices(data, findings).filter((one) => one.appendix === appendix);
+  const claims = renderTable({
+    columns: [{ header: 'claim' }, { header: 'verdict' }, { header: 'because' }],
+    rows: rows.map(({ claim, verdict, because }) => [claim, verdict, because]),
+  });
+  await display.show(appendix === 'E' ? `${knobTermsTable()}\n\n${claims}` : claims);
+}
+
+/** Every definition of TTFT for one stream, the stopwatch's table, all statistics. */
+export async function showFinePrint(run: NotebookRun): Promise<void> {
+  const interpreted = read(run);
+  await display.show([definitionsTable(interpreted), stopwatchTable(interpreted), statisticsTable(interpreted)].join('\n\n'));
+}
+
+function knobTermsTable(): string {
+  return renderTable({ columns: [{ header: 'knob' }, { header: 'terms' }, { header: 'what it does' }], rows: knobTerms.map(({ knob, terms, effect }) => [knob, terms, effect]) });
+}
+
+const read = (run: NotebookRun): InterpretedRun => readInterpreted(run.frozen.dir);
+
+/** Do a step of a live run under a progress line; in a replay it is done already. A failure says so on its line before it is thrown on. */
+async function act(run: NotebookRun, label: string, step: (session: Session, progress: Progress) => Promise<void>): Promise<void> {
+  if (!run.session) return;
+  const progress = display.progress(label);
+  try {
+    await step(run.session, progress);
+  } catch (error) {
+    progress.done(`${label}: failed`);
+    throw error;
+  }
+}
+
+async function launchWithProgress(session: Session, progress: Progress): Promise<void> {
+  let phase = 'starting';
+  const row = await interruptible((signal) =>
+    session.launch({
+      signal,
+      onProgress: ({ elapsedMs, milestone, line }) => {
+        phase = milestone ?? phase;
+        progress.update(`launch ${session.launches()}, ${(elapsedMs / 1000).toFixed(0)} s, ${phase}: ${line}`);
+      },
+    }),
+  );
+  const readyMs = row.spawnAtMs === undefined || row.readyAtMs === undefined ? undefined : row.readyAtMs - row.spawnAtMs;
+  progress.done(readyMs === undefined ? `Attached to ${session.run.config.url ?? 'the server'}` : `Launch ${row.launch} is ready after ${formatMs(readyMs)}`);
+}
+
+async function warmBlock(session: Session, progress: Progress, plan: { readonly whole: number; readonly streamed: number }): Promise<void> {
+  let done = 0;
+  await interruptible((signal) => session.warm(plan, (trace) => progress.update(`${++done} of ${plan.whole + plan.streamed}: ${traceText(trace)}`), signal));
+}
+
+/** One request in a line. */
+function traceText({ request }: Trace): string {
+  const { name, index, outcome, error, sentAtMs, firstTokenAtMs, startAtMs, endAtMs, totalTokens } = request;
+  if (outcome !== 'completed') return `${name} ${index}: ${outcome} (${error ?? 'no reason given'})`;
+  const ttft = firstTokenAtMs === undefined || sentAtMs === undefined ? '' : `TTFT ${formatMs(firstTokenAtMs - sentAtMs)}, `;
+  const wall = endAtMs === undefined ? '' : `wall_s ${formatMs(endAtMs - startAtMs)}, `;
+  return `${name} ${index}: ${ttft}${wall}${totalTokens ?? '?'} tokens`;
+}
+

@@ -1,0 +1,44 @@
+/** What a table or chart says, in computed sentences: the prose of the notebook that must not go stale. */
+import type { RunData } from '../archive/folder.js';
+import type { Findings, LaunchFinding } from '../interpret/findings.js';
+import { formatBytes, formatCounted, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
+import type { InterpretedRun } from '../report/subject.js';
+
+/** Sentences as a Markdown list; nothing to say gives ''. */
+export function bulleted(sentences: readonly (string | undefined)[]): string {
+  return sentences
+    .filter((sentence): sentence is string => sentence !== undefined && sentence !== '')
+    .map((sentence) => `- ${sentence}`)
+    .join('\n');
+}
+
+/** What launch -> ready says: the largest phase, what no phase explains, and in which state the launch found the machine. */
+export function startupReading({ data, findings }: InterpretedRun): string {
+  return bulleted(findings.launches.flatMap((launch) => launchSentences(data, launch)));
+}
+
+function launchSentences(data: RunData, launch: LaunchFinding): (string | undefined)[] {
+  const { timeline, readyMs } = launch;
+  if (!timeline || readyMs === undefined) return [`Launch ${launch.launch} did not become ready (${launch.outcome}).`];
+  const largest = [...timeline.phases].sort((a, b) => b.endAtMs - b.startAtMs - (a.endAtMs - a.startAtMs))[0];
+  const gap = timeline.gaps[0];
+  const row = data.launches.find((one) => one.launch === launch.launch);
+  return [
+    largest && `Launch ${launch.launch} was ready after ${formatMs(readyMs)}. "${largest.name}" took ${formatMs(largest.endAtMs - largest.startAtMs)} of it (${formatPercent((largest.endAtMs - largest.startAtMs) / readyMs)}).`,
+    `Named phases cover ${formatPercent(launch.coveredFraction)}; ${formatMs(timeline.remainderMs)} are remainder.` +
+      (gap ? ` The longest gap, ${formatMs(gap.endAtMs - gap.startAtMs)}, began ${formatMs(gap.startAtMs - timeline.spawnAtMs)} after the start${launch.gapActivity[0] === undefined ? '' : `; meanwhile: ${launch.gapActivity[0]}`}.` : ''),
+    `It found pages ${launch.state.pages}, compile cache ${launch.state.compileCache}.` +
+      (launch.readBytes === undefined ? '' : ` Its processes read ${formatBytes(launch.readBytes)} from storage${row?.weightsBytes === undefined ? '' : ` (the weights: ${formatBytes(row.weightsBytes)})`}.`),
+    row?.healthPollIntervalMs === undefined ? undefined : `"Ready" is exact to ${formatMs(row.healthPollIntervalMs)}, the longest pause between two polls (${formatCounted(row.healthPolls ?? 0, 'poll')}).`,
+  ];
+}
+
+/** What cold against warm says, launch by launch. */
+export function penaltyReading(findings: Findings): string {
+  return bulleted([
+    ...findings.penalties.map(
+      (penalty) => `Launch ${penalty.launch}: cold_1 took ${formatFactor(penalty.factor)} the warm median by ${penalty.by}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)} over the interval of that median)`}.`,
+    ),
+    findings.dominantRequest.because,
+  ]);
+}
