@@ -1,5 +1,16 @@
 // The stages of the story, in order: a module imports only from its own stage and from earlier ones.
-const STAGES = ['clock', 'archive', 'freeze', 'launch', 'snapshot', 'probe', 'experiment', 'interpret', 'report', 'index'];
+const STAGES = [
+  'clock',
+  'archive',
+  'freeze',
+  'launch',
+  'snapshot',
+  'probe',
+  'experiment',
+  'interpret',
+  'report',
+  'index',
+];
 
 const place = (stage) => (stage === 'clock' || stage === 'index' ? `^lib/${stage}\\.ts$` : `^lib/${stage}/`);
 

@@ -13,7 +13,11 @@ const checks = [
   { name: 'types as the notebook kernel sees lib', command: node, args: [kernelTsc, '-p', 'tsconfig.kernel.json'] },
   { name: 'lint', command: bin('eslint'), args: ['.', '--max-warnings', '0'] },
   { name: 'format', command: bin('prettier'), args: ['--check', '.', '--log-level', 'warn'] },
-  { name: 'order of the stages', command: bin('depcruise'), args: ['lib', 'test', '--config', '.dependency-cruiser.cjs'] },
+  {
+    name: 'order of the stages',
+    command: bin('depcruise'),
+    args: ['lib', 'test', '--config', '.dependency-cruiser.cjs'],
+  },
   { name: 'unused code', command: bin('knip'), args: ['--no-progress'] },
   { name: 'dependency audit', command: 'npm', args: ['audit', '--omit=dev', '--audit=true'], notRun: reasonForNoAudit },
 ];
@@ -28,7 +32,11 @@ export async function main(args) {
 
 function runCheck({ name, command, args, notRun }) {
   const startedMs = performance.now();
-  const { status, error, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 });
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 ** 2,
+  });
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   const output = `${stdout ?? ''}${stderr ?? ''}${error ? `${error.message}\n` : ''}`;
   if (status === 0) {

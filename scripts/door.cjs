@@ -10,8 +10,11 @@ var door = process.argv[2];
 
 if (!isOldEnough) {
   console.error(
-    'Node ' + process.versions.node + ' is too old: this project needs Node ' + REQUIRED.join('.') +
-      ' or newer; install a current LTS (nodejs.org, nvm or your package manager) and run the command again.'
+    'Node ' +
+      process.versions.node +
+      ' is too old: this project needs Node ' +
+      REQUIRED.join('.') +
+      ' or newer; install a current LTS (nodejs.org, nvm or your package manager) and run the command again.',
   );
   process.exitCode = 1;
 } else {

@@ -19,7 +19,9 @@ export async function main(args) {
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new Stop(`JupyterLab could not be started (${error.message}): remove .venv and run the command again.`)));
+    child.on('error', (error) =>
+      reject(new Stop(`JupyterLab could not be started (${error.message}): remove .venv and run the command again.`)),
+    );
     child.on('close', (code) => resolve(code ?? 1));
   });
 }

@@ -46,12 +46,18 @@ function readOptions(args) {
   const notebook = resolve(root, positionals[0] ?? 'notebooks/day-007.ipynb');
   const opened = values.page ? resolve(values.page) : notebook;
   if (!existsSync(opened)) throw new Stop(`${opened} does not exist: name a notebook, or a page with --page.`);
-  return { notebook: relative(root, notebook), page: values.page && opened, screenshot: values.screenshot, limitMs: Number(values.minutes) * 60_000 };
+  return {
+    notebook: relative(root, notebook),
+    page: values.page && opened,
+    screenshot: values.screenshot,
+    limitMs: Number(values.minutes) * 60_000,
+  };
 }
 
 function findChromium() {
   const found = [process.env.CHROMIUM, ...CHROMIUMS].find((path) => path && existsSync(path));
-  if (!found) throw new Stop('Chromium was not found: apt-get install chromium, or name a browser with CHROMIUM=/path.');
+  if (!found)
+    throw new Stop('Chromium was not found: apt-get install chromium, or name a browser with CHROMIUM=/path.');
   return found;
 }
 
@@ -62,11 +68,17 @@ async function lookAtPage(browser, { page: file, screenshot }) {
   await page.goto(pathToFileURL(file).href, { waitUntil: 'load' });
   const seen = await page.evaluate(lookAtOutputs);
   if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
-  return { page: file, ...seen, requests, problems: [...requests.map((url) => `request to ${url}`), ...describeBroken(seen)] };
+  return {
+    page: file,
+    ...seen,
+    requests,
+    problems: [...requests.map((url) => `request to ${url}`), ...describeBroken(seen)],
+  };
 }
 
 async function runInLab(browser, { notebook, screenshot, limitMs }) {
-  if (isAbsolute(notebook) || notebook.startsWith('..')) throw new Stop(`${notebook} lies outside the project: JupyterLab opens files below ${root} only.`);
+  if (isAbsolute(notebook) || notebook.startsWith('..'))
+    throw new Stop(`${notebook} lies outside the project: JupyterLab opens files below ${root} only.`);
   const lab = await startLab();
   try {
     const page = await browser.newPage({ viewport: VIEW });
@@ -86,8 +98,17 @@ async function runInLab(browser, { notebook, screenshot, limitMs }) {
 async function startLab() {
   const port = await freePort();
   const token = 'lab-check';
-  const args = ['--no-browser', `--port=${port}`, '--ServerApp.port_retries=0', `--IdentityProvider.token=${token}`, '--LabApp.expose_app_in_browser=True'];
-  const child = spawn(process.execPath, ['scripts/door.cjs', 'jupyter', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const args = [
+    '--no-browser',
+    `--port=${port}`,
+    '--ServerApp.port_retries=0',
+    `--IdentityProvider.token=${token}`,
+    '--LabApp.expose_app_in_browser=True',
+  ];
+  const child = spawn(process.execPath, ['scripts/door.cjs', 'jupyter', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let log = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (log += bytes));
   const ended = new Promise((settle) => child.on('close', settle));
@@ -96,11 +117,13 @@ async function startLab() {
     await ended;
   };
   const url = `http://127.0.0.1:${port}`;
-  for (const startedMs = performance.now(); ; ) {
+  for (const startedMs = performance.now(); ;) {
     if (await answers(`${url}/api?token=${token}`)) return { url, token, stop };
     if (child.exitCode !== null || performance.now() - startedMs > LAB_START_MS) {
       await stop();
-      throw new Stop(`JupyterLab did not answer within ${LAB_START_MS / 1000} s. Its last lines:\n${log.split('\n').slice(-15).join('\n')}`);
+      throw new Stop(
+        `JupyterLab did not answer within ${LAB_START_MS / 1000} s. Its last lines:\n${log.split('\n').slice(-15).join('\n')}`,
+      );
     }
     await new Promise((settle) => setTimeout(settle, 200));
   }
@@ -137,7 +160,11 @@ async function runAllCells(page, notebook, limitMs) {
   await page.waitForFunction(
     (path) => {
       const widget = globalThis.jupyterapp?.shell?.currentWidget;
-      return widget?.context?.path === path && widget.context.isReady && widget.sessionContext?.session?.kernel?.status === 'idle';
+      return (
+        widget?.context?.path === path &&
+        widget.context.isReady &&
+        widget.sessionContext?.session?.kernel?.status === 'idle'
+      );
     },
     notebook,
     { timeout: LAB_START_MS },
@@ -147,7 +174,12 @@ async function runAllCells(page, notebook, limitMs) {
   const isDone = page.evaluate(() => globalThis.jupyterapp.commands.execute('notebook:run-all-cells'));
   const allRan = await Promise.race([
     isDone,
-    new Promise((_, reject) => setTimeout(() => reject(new Stop(`The notebook did not end within ${limitMs / 60_000} minutes.`)), limitMs).unref()),
+    new Promise((_, reject) =>
+      setTimeout(
+        () => reject(new Stop(`The notebook did not end within ${limitMs / 60_000} minutes.`)),
+        limitMs,
+      ).unref(),
+    ),
   ]);
   const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
   const cells = await page.evaluate(readCells);
@@ -156,7 +188,8 @@ async function runAllCells(page, notebook, limitMs) {
 
 /** Lab loads its chart library when it meets the first chart, and draws what is in view; a chart never drawn is reported as missing. */
 async function waitForCharts(page) {
-  const isDrawn = () => [...document.querySelectorAll('.jp-RenderedVegaCommon5')].every((node) => node.querySelector('canvas, svg, img'));
+  const isDrawn = () =>
+    [...document.querySelectorAll('.jp-RenderedVegaCommon5')].every((node) => node.querySelector('canvas, svg, img'));
   await page.waitForFunction(isDrawn, undefined, { timeout: CHART_MS }).catch(() => undefined);
 }
 
@@ -165,7 +198,9 @@ async function waitForCharts(page) {
 /** What Lab's model of the notebook holds after the run. */
 function readCells() {
   const { model } = globalThis.jupyterapp.shell.currentWidget.content;
-  const cells = model.toJSON().cells.filter((cell) => cell.cell_type === 'code' && [cell.source].flat().join('').trim() !== '');
+  const cells = model
+    .toJSON()
+    .cells.filter((cell) => cell.cell_type === 'code' && [cell.source].flat().join('').trim() !== '');
   const outputs = cells.flatMap((cell) => cell.outputs);
   const failures = cells.flatMap((cell, index) => {
     const error = cell.outputs.find((output) => output.output_type === 'error');
@@ -174,7 +209,9 @@ function readCells() {
   });
   return {
     codeCells: cells.length,
-    stderr: outputs.filter((output) => output.name === 'stderr').map((output) => [output.text].flat().join('').slice(0, 500)),
+    stderr: outputs
+      .filter((output) => output.name === 'stderr')
+      .map((output) => [output.text].flat().join('').slice(0, 500)),
     bundles: outputs.filter((output) => output.data).map((output) => Object.keys(output.data)),
     failures,
   };
@@ -183,11 +220,15 @@ function readCells() {
 /** Which format of each bundle is on the screen, and whether its picture has pixels. */
 function lookAtOutputs() {
   const pictures = [...document.querySelectorAll('img')];
-  const shown = [...document.querySelectorAll('.jp-OutputArea-output')].map((node) => node.dataset.mimeType ?? node.className);
+  const shown = [...document.querySelectorAll('.jp-OutputArea-output')].map(
+    (node) => node.dataset.mimeType ?? node.className,
+  );
   return {
     shown,
     pictures: pictures.map((image) => `${image.naturalWidth}x${image.naturalHeight}`),
-    vegaCharts: [...document.querySelectorAll('.jp-RenderedVegaCommon5')].map((node) => node.querySelector('canvas, svg, img')?.tagName ?? 'not drawn'),
+    vegaCharts: [...document.querySelectorAll('.jp-RenderedVegaCommon5')].map(
+      (node) => node.querySelector('canvas, svg, img')?.tagName ?? 'not drawn',
+    ),
     text: document.body.innerText.length,
   };
 }

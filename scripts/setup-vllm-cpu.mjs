@@ -19,7 +19,8 @@ export async function main() {
   requireMachine();
   const seconds = isInstalled(vllmVenv, requirements) ? undefined : await installVllm();
   proveStart();
-  const measured = seconds === undefined ? '' : `, ${readSizeGib().toFixed(1)} GiB, installed in ${seconds.toFixed(0)} s`;
+  const measured =
+    seconds === undefined ? '' : `, ${readSizeGib().toFixed(1)} GiB, installed in ${seconds.toFixed(0)} s`;
   console.log(`vLLM for CPU is set up: .venv-vllm/bin/vllm (${readVllmVersion()})${measured}`);
   return 0;
 }
@@ -34,17 +35,24 @@ async function installVllm() {
 
 function requireMachine() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Stop(`vLLM for CPU is pinned for Linux x86-64 only, this is ${process.platform} ${process.arch}: name a vLLM of your own with DAY007_VLLM, or attach to a running server with DAY007_URL.`);
+    throw new Stop(
+      `vLLM for CPU is pinned for Linux x86-64 only, this is ${process.platform} ${process.arch}: name a vLLM of your own with DAY007_VLLM, or attach to a running server with DAY007_URL.`,
+    );
   }
   const flags = /^flags\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
-  if (!/\bavx2\b/.test(flags)) throw new Stop('vLLM for CPU needs a processor with AVX2, which this one does not report: use another machine, or attach to a running server with DAY007_URL.');
+  if (!/\bavx2\b/.test(flags))
+    throw new Stop(
+      'vLLM for CPU needs a processor with AVX2, which this one does not report: use another machine, or attach to a running server with DAY007_URL.',
+    );
 }
 
 function requireDisk() {
   const { bavail, bsize } = statfsSync(root);
   const freeGib = (bavail * bsize) / GIB;
   if (freeGib < NEEDED_GIB) {
-    throw new Stop(`vLLM for CPU needs ${NEEDED_GIB} GiB of free disk below ${root}, ${freeGib.toFixed(1)} GiB are free: free some space and run the command again.`);
+    throw new Stop(
+      `vLLM for CPU needs ${NEEDED_GIB} GiB of free disk below ${root}, ${freeGib.toFixed(1)} GiB are free: free some space and run the command again.`,
+    );
   }
 }
 
@@ -77,15 +85,22 @@ function requireSharedLibraries() {
   }
   if (missing.size === 0) return;
   const names = [...missing].join(', ');
-  throw new Stop(`vLLM for CPU is installed, but the system lacks ${names}: apt-get install libnuma1 libtcmalloc-minimal4 g++ (Debian, Ubuntu) and run the command again.`);
+  throw new Stop(
+    `vLLM for CPU is installed, but the system lacks ${names}: apt-get install libnuma1 libtcmalloc-minimal4 g++ (Debian, Ubuntu) and run the command again.`,
+  );
 }
 
 /** `vllm --version` imports the program and torch; it is what a broken set fails at. */
 function requireStart() {
-  const { status, stderr } = spawnSync(join(vllmVenv, 'bin', 'vllm'), ['--version'], { encoding: 'utf8', env: { ...process.env, VLLM_NO_USAGE_STATS: '1' } });
+  const { status, stderr } = spawnSync(join(vllmVenv, 'bin', 'vllm'), ['--version'], {
+    encoding: 'utf8',
+    env: { ...process.env, VLLM_NO_USAGE_STATS: '1' },
+  });
   if (status === 0) return;
   const reason = stderr.trim().split('\n').at(-1);
-  throw new Stop(`vLLM for CPU is installed but does not start: ${reason}. Run .venv-vllm/bin/vllm --version to see all of it.`);
+  throw new Stop(
+    `vLLM for CPU is installed but does not start: ${reason}. Run .venv-vllm/bin/vllm --version to see all of it.`,
+  );
 }
 
 function readVllmVersion() {

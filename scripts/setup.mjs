@@ -43,7 +43,8 @@ function hasLockedModules() {
   if (!existsSync(hidden)) return false;
   const installed = readPackages(hidden);
   return Object.entries(readPackages(join(root, 'package-lock.json'))).every(
-    ([path, { version, optional }]) => path === '' || installed[path]?.version === version || (optional && !installed[path]),
+    ([path, { version, optional }]) =>
+      path === '' || installed[path]?.version === version || (optional && !installed[path]),
   );
 }
 

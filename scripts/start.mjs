@@ -31,7 +31,9 @@ function planRun(options, env) {
   if (replay) {
     const folder = resolve(root, replay);
     if (!existsSync(join(folder, 'run.json'))) {
-      throw new Stop(`${folder} is not a run folder (it has no run.json): give the folder that a run printed at its end, or one below data/published.`);
+      throw new Stop(
+        `${folder} is not a run folder (it has no run.json): give the folder that a run printed at its end, or one below data/published.`,
+      );
     }
     return { notebook, out: resolve(root, options.out ?? join(folder, 'rendered')), env: { DAY007_REPLAY: folder } };
   }
@@ -55,7 +57,13 @@ function runNotebook({ notebook, out, env }) {
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   return new Promise((resolvePromise, reject) => {
-    child.on('error', (error) => reject(new Stop(`The notebook runner could not be started (${error.message}): remove .venv and run the command again.`)));
+    child.on('error', (error) =>
+      reject(
+        new Stop(
+          `The notebook runner could not be started (${error.message}): remove .venv and run the command again.`,
+        ),
+      ),
+    );
     child.on('close', (code, signal) => resolvePromise(code ?? (signal === 'SIGINT' ? 130 : 143)));
   });
 }

@@ -22,6 +22,7 @@ class Terminal:
         self.progress_shown = ""
         self.progress_latest = ""
         self.progress_at = -PROGRESS_EVERY_S
+        self.rewrites_line = False  # the progress line belongs to text whose line is still being written
 
     def line(self, text):
         self.end_progress()
@@ -39,14 +40,19 @@ class Terminal:
                 self._finish(self.pending)
                 self.pending = ""
             elif part.endswith("\r"):
-                if self.pending:
-                    self.progress(self.pending)
+                self._progress_of_line()
                 self.pending = ""
-        if self.pending and self.rewrites:
+        if self.rewrites:
+            self._progress_of_line()
+
+    def _progress_of_line(self):
+        if self.pending:
             self.progress(self.pending)
+            self.rewrites_line = True
 
     def progress(self, text):
         """The newest state of something under way: one line, however many the text has."""
+        self.rewrites_line = False
         self.progress_latest = " · ".join(line.strip() for line in text.strip().splitlines() if line.strip())
         if self.rewrites:
             width = shutil.get_terminal_size().columns - 1
@@ -69,9 +75,11 @@ class Terminal:
         self.end_progress()
 
     def _finish(self, line):
-        if self.rewrites and self.progress_shown and line.startswith(self.progress_shown):
-            self._write("\r\x1b[K")  # the line grew piece by piece: show it whole
+        if self.rewrites_line:  # what was shown of it gives way to the whole line
+            if self.rewrites:
+                self._write("\r\x1b[K")
             self.progress_shown = self.progress_latest = ""
+            self.rewrites_line = False
         self.end_progress()
         self._write(line + "\n")
 

@@ -34,9 +34,10 @@ type RequiredKeys<C extends Columns> = { [K in keyof C]: C[K]['optional'] extend
 type OptionalKeys<C extends Columns> = { [K in keyof C]: C[K]['optional'] extends true ? K : never }[keyof C];
 
 /** The record one row of a table becomes. Optional columns may be `undefined`. */
-export type RowOf<T> = T extends Table<infer C>
-  ? { readonly [K in RequiredKeys<C>]: CellOf<C[K]> } & { readonly [K in OptionalKeys<C>]?: CellOf<C[K]> | undefined }
-  : never;
+export type RowOf<T> =
+  T extends Table<infer C>
+    ? { readonly [K in RequiredKeys<C>]: CellOf<C[K]> } & { readonly [K in OptionalKeys<C>]?: CellOf<C[K]> | undefined }
+    : never;
 
 export function defineTable<const C extends Columns>(file: string, rowIs: string, columns: C): Table<C> {
   return { file, rowIs, columns };

@@ -53,12 +53,21 @@ export function parseRows<C extends Columns>(table: Table<C>, csv: string): RowO
   const names = Object.keys(table.columns);
   const missing = names.filter((name) => !table.columns[name]?.optional && !header?.includes(name));
   if (!header || missing.length > 0) {
-    throw new ArchiveError(table.file, 1, `${table.file} lacks the columns ${missing.join(', ')}; it was written by another version of this project`);
+    throw new ArchiveError(
+      table.file,
+      1,
+      `${table.file} lacks the columns ${missing.join(', ')}; it was written by another version of this project`,
+    );
   }
   return body.map((cells, index) => parseRow(table, header, cells, index + 2));
 }
 
-function parseRow<C extends Columns>(table: Table<C>, header: string[], cells: string[], line: number): RowOf<Table<C>> {
+function parseRow<C extends Columns>(
+  table: Table<C>,
+  header: string[],
+  cells: string[],
+  line: number,
+): RowOf<Table<C>> {
   const row: Record<string, unknown> = {};
   for (const [name, column] of Object.entries(table.columns)) {
     const at = header.indexOf(name);
@@ -68,7 +77,11 @@ function parseRow<C extends Columns>(table: Table<C>, header: string[], cells: s
     else if (column.kind === 'flag' && (cell === 'true' || cell === 'false')) row[name] = cell === 'true';
     else if (column.kind === 'number' && cell !== '' && Number.isFinite(Number(cell))) row[name] = Number(cell);
     else {
-      throw new ArchiveError(table.file, line, `${table.file} line ${line}: ${name} reads ${JSON.stringify(cell)}, expected a ${column.kind}`);
+      throw new ArchiveError(
+        table.file,
+        line,
+        `${table.file} line ${line}: ${name} reads ${JSON.stringify(cell)}, expected a ${column.kind}`,
+      );
     }
   }
   return row as RowOf<Table<C>>;

@@ -4,7 +4,20 @@ import { join } from 'node:path';
 import type { Columns, RowOf, Table } from './columns.js';
 import { ArchiveError, formatHeader, formatRows, parseRows } from './csv.js';
 import type { RunRecord } from './record.js';
-import { tables, type CalibrationRow, type ChunkRow, type GpuRow, type LaunchRow, type MetricRow, type ProcessRow, type RequestRow, type SampleRow, type SnapshotRow, type StartupRow, type StopRow } from './tables.js';
+import {
+  tables,
+  type CalibrationRow,
+  type ChunkRow,
+  type GpuRow,
+  type LaunchRow,
+  type MetricRow,
+  type ProcessRow,
+  type RequestRow,
+  type SampleRow,
+  type SnapshotRow,
+  type StartupRow,
+  type StopRow,
+} from './tables.js';
 
 /** Append rows to a table's file, creating it with its header. Each call is one write: a reader never sees half of it interleaved. */
 export function appendRows<C extends Columns>(runDir: string, table: Table<C>, rows: readonly RowOf<Table<C>>[]): void {
@@ -28,11 +41,19 @@ export function writeRunRecord(runDir: string, record: RunRecord): void {
 export function readRunRecord(runDir: string): RunRecord {
   const file = join(runDir, 'run.json');
   if (!existsSync(file)) {
-    throw new ArchiveError('run.json', undefined, `${runDir} is not a run folder: it has no run.json. Give the folder that a run printed at its end, or one below data/published.`);
+    throw new ArchiveError(
+      'run.json',
+      undefined,
+      `${runDir} is not a run folder: it has no run.json. Give the folder that a run printed at its end, or one below data/published.`,
+    );
   }
   const record = JSON.parse(readFileSync(file, 'utf8')) as RunRecord;
   if (record.format !== 1) {
-    throw new ArchiveError('run.json', undefined, `${file} has format ${String(record.format)}; this version reads format 1`);
+    throw new ArchiveError(
+      'run.json',
+      undefined,
+      `${file} has format ${String(record.format)}; this version reads format 1`,
+    );
   }
   return record;
 }

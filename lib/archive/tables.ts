@@ -8,15 +8,25 @@ const launch = number('count', 'Launch of the run that this row belongs to, from
 
 export const launchesTable = defineTable('launches.csv', 'one launch of the server', {
   launch,
-  outcome: text('ready, attached, or the reason of a failed launch: port-taken, executable-missing, model-missing, model-broken, out-of-memory, context-too-long, died, never-ready, interrupted, failed.'),
+  outcome: text(
+    'ready, attached, or the reason of a failed launch: port-taken, executable-missing, model-missing, model-broken, out-of-memory, context-too-long, died, never-ready, interrupted, failed.',
+  ),
   spawnAtMs: maybeNumber('ms', 'The keeper called spawn for the server. Absent when attached.'),
   readyAtMs: maybeNumber('ms', 'First HTTP 200 on /health.'),
-  healthPolls: maybeNumber('count', 'Requests and refused connections made to /health until it answered 200. Absent when it never did, or nobody asked.'),
-  healthPollIntervalMs: maybeNumber('ms', 'Longest pause between two /health polls while waiting: the resolution of readyAtMs.'),
+  healthPolls: maybeNumber(
+    'count',
+    'Requests and refused connections made to /health until it answered 200. Absent when it never did, or nobody asked.',
+  ),
+  healthPollIntervalMs: maybeNumber(
+    'ms',
+    'Longest pause between two /health polls while waiting: the resolution of readyAtMs.',
+  ),
   weightsBytes: maybeNumber('bytes', 'Bytes of the weight files.'),
   residentBeforeFraction: maybeNumber('fraction 0-1', 'Weight bytes in the page cache just before spawn.'),
   residentAfterFraction: maybeNumber('fraction 0-1', 'Weight bytes in the page cache just after ready.'),
-  compileCache: maybeText('empty (no file in the cache root before spawn), filled, or unknown. What the server made of it stands in its log.'),
+  compileCache: maybeText(
+    'empty (no file in the cache root before spawn), filled, or unknown. What the server made of it stands in its log.',
+  ),
   compileCacheFiles: maybeNumber('count', 'Files below the cache root before spawn.'),
 });
 
@@ -31,16 +41,20 @@ export const stopsTable = defineTable('stops.csv', 'one end of a server, written
   leftoverProcesses: number('count', 'Processes of this launch still found in /proc afterwards.'),
 });
 
-export const startupTable = defineTable('startup.csv', 'one observation of a starting server: a log line, a process, a health answer', {
-  launch,
-  atMs: number('ms', 'When the keeper received the line, or the process was born.'),
-  source: text('spawn, log, process or health.'),
-  event: maybeText('The milestone this line was recognised as; absent for other lines.'),
-  process: maybeText('Process that spoke, as the log names it (APIServer, EngineCore, Worker).'),
-  pid: maybeNumber('pid', 'Process id in the log prefix or in /proc.'),
-  value: maybeNumber('as the event says', 'The figure inside a recognised line (seconds, GiB, tokens).'),
-  text: text('The line, cut at 300 characters.'),
-});
+export const startupTable = defineTable(
+  'startup.csv',
+  'one observation of a starting server: a log line, a process, a health answer',
+  {
+    launch,
+    atMs: number('ms', 'When the keeper received the line, or the process was born.'),
+    source: text('spawn, log, process or health.'),
+    event: maybeText('The milestone this line was recognised as; absent for other lines.'),
+    process: maybeText('Process that spoke, as the log names it (APIServer, EngineCore, Worker).'),
+    pid: maybeNumber('pid', 'Process id in the log prefix or in /proc.'),
+    value: maybeNumber('as the event says', 'The figure inside a recognised line (seconds, GiB, tokens).'),
+    text: text('The line, cut at 300 characters.'),
+  },
+);
 
 export const requestsTable = defineTable('requests.csv', 'one request and what the client saw of it', {
   requestId: text('Unique in the run: launch, name and index.'),
@@ -59,7 +73,10 @@ export const requestsTable = defineTable('requests.csv', 'one request and what t
   firstByteAtMs: maybeNumber('ms', 'First read that held response body.'),
   firstEventAtMs: maybeNumber('ms', 'Read that completed the first SSE data event.'),
   firstChoiceAtMs: maybeNumber('ms', 'Read that completed the first event with a non-empty choices list.'),
-  firstTokenAtMs: maybeNumber('ms', 'Read that completed the first event that carries generated text or reasoning. The headline TTFT ends here.'),
+  firstTokenAtMs: maybeNumber(
+    'ms',
+    'Read that completed the first event that carries generated text or reasoning. The headline TTFT ends here.',
+  ),
   firstVisibleAtMs: maybeNumber('ms', 'The same, reasoning not counted.'),
   lastTokenAtMs: maybeNumber('ms', 'Read that completed the last event that carries generated text.'),
   doneAtMs: maybeNumber('ms', 'Read that completed data: [DONE].'),
@@ -68,9 +85,15 @@ export const requestsTable = defineTable('requests.csv', 'one request and what t
   promptTokens: maybeNumber('tokens', 'usage.prompt_tokens.'),
   completionTokens: maybeNumber('tokens', 'usage.completion_tokens.'),
   totalTokens: maybeNumber('tokens', 'usage.total_tokens.'),
-  cachedTokens: maybeNumber('tokens', 'usage.prompt_tokens_details.cached_tokens: proof of a prefix-cache hit or miss.'),
+  cachedTokens: maybeNumber(
+    'tokens',
+    'usage.prompt_tokens_details.cached_tokens: proof of a prefix-cache hit or miss.',
+  ),
   finishReason: maybeText('finish_reason of the last choice.'),
-  serverFirstTokenMs: maybeNumber('ms', 'metrics.time_to_first_token_ms: scheduled to first token, as the server says.'),
+  serverFirstTokenMs: maybeNumber(
+    'ms',
+    'metrics.time_to_first_token_ms: scheduled to first token, as the server says.',
+  ),
   serverQueueMs: maybeNumber('ms', 'metrics.queue_time_ms.'),
   serverGenerationMs: maybeNumber('ms', 'metrics.generation_time_ms.'),
   idleBeforeMs: maybeNumber('ms', 'Pause since the previous request of this launch ended.'),
@@ -92,7 +115,10 @@ export const samplesTable = defineTable('samples.csv', 'one tick of the host sam
   atMs: number('ms', 'When the tick was read.'),
   tookMs: number('ms', 'Time the tick took to read: the cost of the sampler.'),
   cpuBusyFraction: maybeNumber('fraction 0-1', 'Busy share of all cores since the previous tick.'),
-  serverCpuCores: maybeNumber('cores', 'CPU time of every process of the server tree since the previous tick, per second.'),
+  serverCpuCores: maybeNumber(
+    'cores',
+    'CPU time of every process of the server tree since the previous tick, per second.',
+  ),
   serverProcesses: number('count', 'Processes in the server tree.'),
   serverRssMiB: maybeNumber('MiB', 'Sum of resident memory of the server tree (shared pages counted in each process).'),
   serverReadBytes: maybeNumber('bytes', 'Cumulative read_bytes of the server tree, ended processes kept in.'),

@@ -39,8 +39,8 @@ function usedByName(gap: Gap, rows: readonly ProcessRow[]): Used[] {
   const byName = new Map<string, Used>();
   for (const pid of new Set(rows.map((row) => row.pid))) {
     const own = rows.filter((row) => row.pid === pid).sort((a, b) => a.atMs - b.atMs);
-    const before = own.findLast((row) => row.atMs <= gap.startAtMs);
-    const last = own.findLast((row) => row.atMs <= gap.endAtMs);
+    const before = own.filter((row) => row.atMs <= gap.startAtMs).at(-1);
+    const last = own.filter((row) => row.atMs <= gap.endAtMs).at(-1);
     if (!last || last.atMs <= gap.startAtMs) continue;
     const sum = byName.get(last.name) ?? { name: last.name, cpuMs: 0, majorFaults: 0, readBytes: 0 };
     byName.set(last.name, {

@@ -1,4 +1,5 @@
 /** The template's four questions, each answered in one to three computed sentences: five to ten lines in all. */
+import { lateFlag } from './checks.js';
 import type { Findings, LaunchFinding, Summary } from './findings.js';
 import { formatBytes, formatFactor, formatMs, formatPercent } from './format.js';
 
@@ -68,8 +69,8 @@ function interferenceLine({ interference }: Answerable): string[] {
 
 function anchorLine({ sloAnchor, warmTtftMs, flags }: Answerable): string {
   if (!sloAnchor) return `None: ${warmTtftMs?.n ?? 0} streamed warm requests, and no interval of a median reaches 95 % below six.`;
-  const unsteady = flags.some(({ flag, raised }) => raised && (flag === 'drift' || flag === 'two groups'));
-  return `${formatMs(sloAnchor.ttftMs)}: ${sloAnchor.rule}; one request at a time${unsteady ? '; the sample is not steady, so take it as provisional' : ''}.`;
+  const unsteady = flags.some(({ flag, raised }) => raised && [lateFlag, 'drift', 'two groups'].includes(flag));
+  return `${formatMs(sloAnchor.ttftMs)}: ${sloAnchor.rule}; one request at a time${unsteady ? '; a flag above is raised, so take it as provisional' : ''}.`;
 }
 
 /** The first rule that fired, with its effect and how to check it; then what the others lack. */

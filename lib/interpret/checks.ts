@@ -2,15 +2,18 @@
 import type { RunData } from '../archive/folder.js';
 import type { RequestTiming } from './findings.js';
 import type { Flag } from './flags.js';
-import { formatCounted } from './format.js';
+import { formatCounted, formatMs, formatPercent } from './format.js';
 import { isCompleted, requestsNamed } from './series.js';
+
+/** The flag that takes the certainty from every TTFT. */
+export const lateFlag = 'the probe saw first tokens late';
 
 /** Requests that are no part of the measurement. */
 const untimed: readonly string[] = ['sanity', 'probe'];
 
 export function checkFlags(data: Pick<RunData, 'requests'>, timings: readonly RequestTiming[]): Flag[] {
   const timed = timings.filter(({ name }) => !untimed.includes(name));
-  return [failures(timed), ...usageFlags(data, timed), prefixMisses(timed), prefixHits(timed), longColdIsCold(timed)];
+  return [failures(timed), lateTokens(timed), ...usageFlags(data, timed), prefixMisses(timed), prefixHits(timed), longColdIsCold(timed)];
 }
 
 function failures(timings: readonly RequestTiming[]): Flag {
@@ -20,6 +23,26 @@ function failures(timings: readonly RequestTiming[]): Flag {
     raised: failed.length > 0,
     reading: failed.length === 0 ? `none of ${timings.length}` : failed.map(({ requestId, outcome }) => `${requestId} ${outcome}`).join(', '),
     threshold: 'any; they are left out of every statistic',
+  };
+}
+
+export const checkThresholds = {
+  /** Both: 5 ms, more than detokenising and sending a token takes on a busy core, and a tenth of the TTFT. Ours. */
+  lateMs: 5,
+  lateShare: 0.1,
+} as const;
+
+/** A client without CPU stamps tokens in one go, long after they were sent: its TTFT is then the fault of the probe. */
+function lateTokens(timings: readonly RequestTiming[]): Flag {
+  const { lateMs, lateShare } = checkThresholds;
+  const judged = timings.filter((timing) => isCompleted(timing) && timing.firstTokenLateMs !== undefined);
+  const late = judged.filter(({ firstTokenLateMs = 0, ttftMs = 0 }) => firstTokenLateMs >= lateMs && firstTokenLateMs >= lateShare * ttftMs);
+  const worst = Math.max(...judged.map(({ firstTokenLateMs = 0 }) => firstTokenLateMs));
+  return {
+    flag: lateFlag,
+    raised: late.length > 0,
+    reading: judged.length === 0 ? 'not tested: the server gives no generation time' : `${late.length} of ${judged.length} streamed requests, worst ${formatMs(worst)}`,
+    threshold: `${formatMs(lateMs)} and ${formatPercent(lateShare, 2)} of the TTFT, by the server's generation time; TTFT of such a request is too long`,
   };
 }
 

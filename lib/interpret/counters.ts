@@ -69,7 +69,7 @@ export function valuesInside<Row extends { readonly atMs: number }>(
 }
 
 function changeOver(ticks: readonly Tick[], window: Window): Change | undefined {
-  const before = ticks.findLast((tick) => tick.atMs <= window.startAtMs);
+  const before = ticks.filter((tick) => tick.atMs <= window.startAtMs).at(-1);
   const after = ticks.find((tick) => tick.atMs >= window.endAtMs);
   if (!before || !after) return undefined;
   return { by: after.value - before.value, fromAtMs: before.atMs, toAtMs: after.atMs };

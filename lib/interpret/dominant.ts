@@ -43,6 +43,10 @@ export interface RequestContext {
   readonly warmMs: readonly number[];
   readonly verdicts: readonly Verdict[];
   readonly stopwatch?: StopwatchFinding | undefined;
+  /** JIT lines before the first token: without them C cannot have made TTFT's excess. */
+  readonly jitLinesToFirstToken?: number | undefined;
+  /** What the request lost after its first token, beyond a warm one. */
+  readonly afterFirstTokenMs?: number | undefined;
 }
 
 /** A part that explains at least half of the excess dominates it. Ours. */
@@ -50,6 +54,13 @@ export const dominantPartOfExcess = 0.5;
 
 /** The dominant part of request 1's excess over the warm median; `share` is of the whole request to its first token. */
 export function dominantRequest(ledger: ExcessLedger | undefined, context: RequestContext): Dominant {
+  const found = dominantPart(ledger, context);
+  const after = context.afterFirstTokenMs;
+  if (!ledger || ledger.by !== 'TTFT' || after === undefined || after <= Math.max(0, ledger.excessMs)) return found;
+  return { ...found, because: `${found.because}; it lost more after its first token: ${formatMs(after)} beyond a warm request` };
+}
+
+function dominantPart(ledger: ExcessLedger | undefined, context: RequestContext): Dominant {
   const window = 'request 1' as const;
   if (!ledger) return { window, because: 'not observable: there is no first request with warm ones to compare' };
   const doubt = doubtAbout(ledger, context);
@@ -63,7 +74,7 @@ export function dominantRequest(ledger: ExcessLedger | undefined, context: Reque
   }
   return {
     window,
-    term: termOf(first.term, context.verdicts),
+    term: termOf(first.term, context),
     name: first.name,
     ms: first.ms,
     share: first.ms / ledger.coldMs,
@@ -72,10 +83,11 @@ export function dominantRequest(ledger: ExcessLedger | undefined, context: Reque
 }
 
 /** Inside the engine the decision table may name the cause; else the terms stay together. */
-function termOf(term: string, verdicts: readonly Verdict[]): string {
+function termOf(term: string, { verdicts, jitLinesToFirstToken = 0 }: RequestContext): string {
   if (term !== 'C+D+E') return term;
   const named = verdicts.filter(({ window, verdict, cause }) => window === 'request 1' && verdict === 'holds' && (cause === 'C' || cause === 'D'));
-  return named.length === 1 && named[0] ? named[0].cause : term;
+  const only = named.length === 1 ? named[0]?.cause : undefined;
+  return only === undefined || (only === 'C' && jitLinesToFirstToken === 0) ? term : only;
 }
 
 /** Why the excess should not be explained: it is none, or too small to be told from the warm spread or the probe's error. */

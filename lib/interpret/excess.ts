@@ -2,25 +2,36 @@
  * Request 1 minus the warm median of its kind, part by part. The parts are differences of medians that need not add
  * up by themselves; the remainder is what they leave, so that parts and remainder always do.
  *
- * By TTFT the connection is outside (TTFT starts at sending) and is reported beside the sum; by wall_s it is a part.
+ * By TTFT the connection is outside (TTFT starts at sending) and is reported beside the sum; by wall_s it is a part,
+ * and so are the tokens after the first: a first request can lose more there than before its first token.
  */
 import type { ExcessLedger, RequestTiming } from './findings.js';
 import { coldOf, launchesOf, measureMs, measuresMs, requestsNamed, valuesOf, warmSet, type Measure, type WarmSet } from './series.js';
 import { median, sortSamples } from './stats.js';
 
-/** Ledgers of every launch's cold_1, then of the first long request of each launch that made one. */
+/** Ledgers of every launch's cold_1 (by TTFT where it was streamed, and by wall_s), then of each first long request by TTFT. */
 export function excessLedgers(timings: readonly RequestTiming[]): ExcessLedger[] {
-  const first = launchesOf(timings).flatMap((launch) => ledgersOf(coldOf(timings, launch), timings, 'warm'));
-  const long = requestsNamed(timings, 'cold-long').flatMap((cold) => ledgersOf(cold, timings, 'warm-unique'));
+  const first = launchesOf(timings).flatMap((launch) => ledgersOf(coldOf(timings, launch), timings, 'warm', ['TTFT', 'wall_s']));
+  const long = requestsNamed(timings, 'cold-long').flatMap((cold) => ledgersOf(cold, timings, 'warm-unique', ['TTFT']));
   return [...first, ...long];
 }
 
-function ledgersOf(cold: RequestTiming | undefined, timings: readonly RequestTiming[], warmName: string): ExcessLedger[] {
-  if (!cold) return [];
-  const warm = warmSet(timings, cold.launch, cold.streamed, warmName);
-  const ledger = warm && excessLedger(cold, warm, cold.streamed ? 'TTFT' : 'wall_s');
-  return ledger ? [ledger] : [];
+function ledgersOf(cold: RequestTiming | undefined, timings: readonly RequestTiming[], warmName: string, measures: readonly Measure[]): ExcessLedger[] {
+  const warm = cold && warmSet(timings, cold.launch, cold.streamed, warmName);
+  if (!cold || !warm) return [];
+  return measures.map((by) => excessLedger(cold, warm, by)).filter((ledger): ledger is ExcessLedger => ledger !== undefined);
 }
+
+/** What request 1 of a launch lost after its first token: by the server's word, else the excess of wall_s over that of TTFT. */
+export function afterFirstTokenMs(ledgers: readonly ExcessLedger[], launch: number | undefined): number | undefined {
+  const own = ledgers.filter((ledger) => ledger.launch === launch);
+  const whole = own.find(({ by }) => by === 'wall_s');
+  const first = own.find(({ by }) => by === 'TTFT');
+  const told = whole?.parts.find(({ name }) => name === tokensAfter)?.ms;
+  return told ?? (whole && first ? whole.excessMs - first.excessMs - (first.connectionMs ?? 0) : undefined);
+}
+
+const tokensAfter = 'tokens after the first';
 
 interface Part {
   readonly name: string;
@@ -42,7 +53,7 @@ const partsOf: Readonly<Record<Measure, readonly Part[]>> = {
     { name: 'connection', term: 'F', source: "the client's stamps", of: (timing) => timing.connectMs },
     queue,
     firstToken,
-    { name: 'tokens after the first', term: 'E', source: "the server's generation_time_ms", of: (timing) => timing.serverGenerationMs },
+    { name: tokensAfter, term: 'C+D+E', source: "the server's generation_time_ms", of: (timing) => timing.serverGenerationMs },
   ],
 };
 

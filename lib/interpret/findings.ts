@@ -89,6 +89,11 @@ export interface RequestTiming {
   /** Time inside TTFT that the server's own figures do not name: TTFT - queue - server first token. */
   readonly frontEndMs?: number | undefined;
   readonly serverGenerationMs?: number | undefined;
+  /** The server's generation time minus the time the client saw between first and last token: how much later the
+   * client saw the first token than the last one. Far above 0, the client was starved and TTFT is too long. */
+  readonly firstTokenLateMs?: number | undefined;
+  /** JIT lines up to the first token; jitLines counts those of the whole request. */
+  readonly jitLinesToFirstToken?: number | undefined;
   /** Token events that shared a read with the one before: their ITL of 0 is the network's doing, not the server's. */
   readonly coalescedTokens?: number | undefined;
 }

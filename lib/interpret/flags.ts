@@ -19,13 +19,13 @@ export const flagThresholds = {
   driftSamples: 10,
   /** A drift below 2 % of the median over the whole block changes no decision here; ours, fixed before any run. */
   driftFraction: 0.02,
-  /** The gap between the groups must be wider than each group. On one-humped samples of 10 to 100 (normal, uniform,
-   * exponential, lognormal) this raises the flag in less than 2 % of simulated cases: test/interpret/flags.test.ts. */
-  groupGap: 1,
+  /** The gap must be half as wide again as the wider group. On samples of ten and more without two groups (normal,
+   * uniform, exponential, lognormal) that happens in less than 3 % of simulated cases: test/interpret/flags.test.ts. */
+  groupGap: 1.5,
   /** A group has at least three members and a fifth of the sample; fewer are outliers. */
   groupSamples: 3,
   groupFraction: 0.2,
-  bimodalSamples: 8,
+  bimodalSamples: 10,
   /** Modified z-score of Iglewicz and Hoaglin (1993): |0.6745 (x - median)| / MAD above 3.5. */
   outlierZ: 3.5,
   outlierSamples: 6,
@@ -110,7 +110,7 @@ function relativeGap(lower: readonly number[], upper: readonly number[]): number
 /** Flag a sample of durations (ms) that falls into two separate groups. Careful: it misses groups with stragglers between. */
 export function bimodalFlag(valuesMs: readonly number[]): Flag {
   const { bimodalSamples, groupGap } = flagThresholds;
-  const threshold = `a gap wider than ${formatNumber(groupGap, 1)} × the wider group, each group a fifth of the sample`;
+  const threshold = `a gap wider than ${formatNumber(groupGap, 2)} × the wider group, each group a fifth of the sample`;
   const split = widestSplit(valuesMs);
   if (!split) return tooFew('two groups', valuesMs.length, bimodalSamples, threshold);
   const centres = [split.lowerGroup, split.upperGroup].map((group) => formatMs(median(sortSamples(group))));

@@ -7,9 +7,9 @@ import { checkFlags } from './checks.js';
 import { verdicts } from './decision.js';
 import { ttftDefinitions } from './definitions.js';
 import { interferenceFindings } from './disturbance.js';
-import { dominantLaunch, dominantRequest } from './dominant.js';
+import { dominantLaunch, dominantRequest, type RequestContext } from './dominant.js';
 import type { Evidence } from './evidence.js';
-import { excessLedgers } from './excess.js';
+import { afterFirstTokenMs, excessLedgers } from './excess.js';
 import type { Findings, LaunchFinding, RequestTiming, Summary } from './findings.js';
 import { bimodalFlag, driftFlag, outlierFlag } from './flags.js';
 import { knobFindings } from './knobs.js';
@@ -39,11 +39,7 @@ export function interpret(data: RunData): Findings {
   const ledgers = ledgerFindings(data, launches, timings);
   const decided = decisionFindings(data, launches, timings, ledgers.ledgerLaunch);
   const excess = excessLedgers(timings);
-  const own = excess.find(({ launch, by }) => launch === ledgers.ledgerLaunch && by === 'TTFT') ?? excess[0];
-  const dominant = {
-    dominantLaunch: dominantLaunch(launches.find(({ launch }) => launch === ledgers.ledgerLaunch), noTimelineBecause(data, launches.find(({ launch }) => launch === ledgers.ledgerLaunch))),
-    dominantRequest: dominantRequest(own, { warmMs: own ? warmMsOf(own.launch, own.by, timings) : [], verdicts: decided.verdicts, stopwatch }),
-  };
+  const dominant = dominantFindings(data, launches, timings, excess, { ledgerLaunch: ledgers.ledgerLaunch, verdicts: decided.verdicts, stopwatch });
   const steady = steadyWindow(data.requests);
   const bands = bandFindings(data, steady);
   const penaltyList = penalties(timings);
@@ -90,10 +86,11 @@ function warmFindings(timings: readonly RequestTiming[]) {
   };
 }
 
-/** The first five warm requests by number, of the launch that has most of the unstreamed ones (the seed's probe does not stream). */
+/** The first five warm requests: whole answers as the seed's probe takes them, where there are five; else the first five of either kind. */
 function firstFive(timings: readonly RequestTiming[]): readonly RequestTiming[] {
-  const set = warmSet(timings, undefined, false) ?? warmSet(timings, undefined, undefined);
-  return set ? [...set.timings].sort((a, b) => a.index - b.index).slice(0, seedRows) : [];
+  const whole = warmSet(timings, undefined, false)?.timings ?? [];
+  const set = whole.length >= seedRows ? whole : (warmSet(timings, undefined, undefined)?.timings ?? []);
+  return [...set].sort((a, b) => a.index - b.index).slice(0, seedRows);
 }
 
 function evidenceOf(data: RunData, finding: LaunchFinding | undefined, launches: readonly LaunchFinding[], timings: readonly RequestTiming[]): Evidence {
@@ -119,6 +116,28 @@ function decisionFindings(data: RunData, launches: readonly LaunchFinding[], tim
   const evidence = evidenceOf(data, launches.find(({ launch }) => launch === ledgerLaunch), launches, timings);
   const signals = signalFindings(evidence);
   return { signals, verdicts: verdicts(signals, evidence) };
+}
+
+/** What dominated each ledger, of the ledger launch. */
+function dominantFindings(
+  data: RunData,
+  launches: readonly LaunchFinding[],
+  timings: readonly RequestTiming[],
+  excess: Findings['excess'],
+  { ledgerLaunch, ...context }: Pick<RequestContext, 'verdicts' | 'stopwatch'> & { readonly ledgerLaunch: number | undefined },
+): Pick<Findings, 'dominantLaunch' | 'dominantRequest'> {
+  const finding = launches.find(({ launch }) => launch === ledgerLaunch);
+  const own = excess.find(({ launch, by }) => launch === ledgerLaunch && by === 'TTFT') ?? excess[0];
+  const cold = timings.find(({ requestId }) => requestId === own?.requestId);
+  return {
+    dominantLaunch: dominantLaunch(finding, noTimelineBecause(data, finding)),
+    dominantRequest: dominantRequest(own, {
+      ...context,
+      warmMs: own ? warmMsOf(own.launch, own.by, timings) : [],
+      jitLinesToFirstToken: cold?.jitLinesToFirstToken,
+      afterFirstTokenMs: afterFirstTokenMs(excess, own?.launch),
+    }),
+  };
 }
 
 function warmMsOf(launch: number, by: 'TTFT' | 'wall_s', timings: readonly RequestTiming[]): number[] {

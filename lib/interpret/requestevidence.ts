@@ -6,8 +6,7 @@ import { absent, acrossLaunches, noGpuBecause, seen, type Observed, type Request
 import type { RequestTiming } from './findings.js';
 import { formatBytes, formatCounted, formatFactor, formatMiB, formatMs, formatQuantity, mebibyte } from './format.js';
 import { weightsBytesOf } from './launchevidence.js';
-import { penalties } from './penalties.js';
-import { coldOf, launchesOf, measureMs, measuresMs, requestsNamed } from './series.js';
+import { coldOf, launchesOf, requestsNamed, warmSet } from './series.js';
 import { median, sortSamples } from './stats.js';
 
 /** NVML's utilisation is an average over up to this long; a shorter request cannot be seen in it (NVML API, nvmlUtilization_t). */
@@ -18,7 +17,7 @@ const laterRequests = 5;
 interface Cold {
   readonly launch: number;
   readonly timing: RequestTiming;
-  /** From sending to the first token; of an answer that was not streamed, to its end. */
+  /** From sending to the end of the answer: what a first run costs may also fall after the first token. */
   readonly window: Window;
 }
 
@@ -50,7 +49,7 @@ function coldWindow(data: RunData, timings: readonly RequestTiming[], launch: nu
   return timing && startAtMs !== undefined && endAtMs !== undefined ? [{ launch, timing, window: { startAtMs, endAtMs } }] : [];
 }
 
-const endOf = (row: RequestRow) => row.firstTokenAtMs ?? row.endAtMs;
+const endOf = (row: RequestRow) => row.endAtMs ?? row.lastTokenAtMs;
 
 function storageBytes(data: RunData, { launch, window }: Cold): Observed {
   const read = counterIncreaseOver(data.samples.filter((row) => row.launch === launch), 'serverReadBytes', window);
@@ -109,30 +108,61 @@ function snapshotStep(data: RunData, launch: number, column: 'memoryUsedMiB' | '
   return before === undefined || after === undefined ? undefined : after - before;
 }
 
-function coldFactor(timings: readonly RequestTiming[], { launch }: Cold): Observed {
-  const penalty = penalties(timings).find((candidate) => candidate.launch === launch);
-  if (!penalty) return absent('there is no warm median to compare with');
-  return seen([penalty.factor], `cold_1 is ${formatFactor(penalty.factor)} the warm median by ${penalty.by}`);
+/** A way to time a request so that a streamed and a whole answer compare. */
+interface Yardstick {
+  readonly name: string;
+  readonly ms: (timing: RequestTiming) => number | undefined;
 }
 
-function warm1Factor(timings: readonly RequestTiming[], { launch, timing }: Cold): Observed {
-  const warm1 = requestsNamed(timings, 'warm_1', launch).find(({ streamed }) => streamed === timing.streamed);
-  const by = timing.streamed ? 'TTFT' : 'wall_s';
-  const coldMs = measureMs(timing, by);
-  const warmMs = warm1 && measureMs(warm1, by);
-  if (coldMs === undefined || warmMs === undefined || warmMs <= 0) return absent('cold_1 and warm_1 were not both measured the same way');
-  return seen([coldMs / warmMs], `cold_1 ${formatMs(coldMs)}, warm_1 ${formatMs(warmMs)} by ${by}: ${formatFactor(coldMs / warmMs)}`);
+/**
+ * Up to the first token (TTFT, or wall_s less the server's generation time) and the whole answer. The first would miss
+ * what a first run pays in its second token; in the second the tokens after it drown a slow first one.
+ */
+const yardsticks: readonly Yardstick[] = [
+  { name: 'to the first token', ms: toFirstTokenMs },
+  { name: 'the whole answer', ms: ({ wallS }) => (wallS === undefined ? undefined : wallS * 1000) },
+];
+
+function toFirstTokenMs({ streamed, ttftMs, wallS, serverGenerationMs }: RequestTiming): number | undefined {
+  if (streamed) return ttftMs;
+  return wallS === undefined || serverGenerationMs === undefined ? undefined : wallS * 1000 - serverGenerationMs;
+}
+
+/** The yardstick that shows most, with the readings of both; absent when neither reads. */
+function byEither(read: (yardstick: Yardstick) => Observed): Observed {
+  const each = yardsticks.map((yardstick) => ({ yardstick, observed: read(yardstick) }));
+  const present = each.flatMap(({ yardstick, observed }) => (observed.kind === 'seen' ? [{ yardstick, observed }] : []));
+  if (present.length === 0) return each[0]?.observed ?? absent('no yardstick');
+  const most = Math.max(...present.flatMap(({ observed }) => observed.values));
+  return seen([most], present.map(({ yardstick, observed }) => `${yardstick.name} ${observed.reading}`).join(', '));
+}
+
+const valuesBy = (yardstick: Yardstick, timings: readonly RequestTiming[]) => timings.map(yardstick.ms).filter((ms): ms is number => ms !== undefined);
+const alike = (timings: readonly RequestTiming[], { launch, timing }: Cold, name: string) => requestsNamed(timings, name, launch).filter(({ streamed }) => streamed === timing.streamed);
+
+function coldFactor(timings: readonly RequestTiming[], { timing }: Cold): Observed {
+  const warm = warmSet(timings, timing.launch, timing.streamed);
+  return byEither((yardstick) => ratio(yardstick.ms(timing), median(sortSamples(valuesBy(yardstick, warm?.timings ?? []))), `against the median of ${warm?.label ?? 'no warm request'}`));
+}
+
+function warm1Factor(timings: readonly RequestTiming[], cold: Cold): Observed {
+  const warm1 = alike(timings, cold, 'warm_1')[0];
+  return byEither((yardstick) => ratio(yardstick.ms(cold.timing), warm1 && yardstick.ms(warm1), 'against warm_1'));
+}
+
+function ratio(coldMs: number | undefined, usualMs: number | undefined, against: string): Observed {
+  if (coldMs === undefined || usualMs === undefined || usualMs <= 0) return absent('cold_1 and a warm request were not both measured the same way');
+  return seen([coldMs / usualMs], `${formatMs(coldMs)} ${against}, ${formatMs(usualMs)}: ${formatFactor(coldMs / usualMs)}`);
 }
 
 /** A range grows with n, so two requests that range wider than five or more later ones did settle. */
-function settling(timings: readonly RequestTiming[], { launch, timing }: Cold): Observed {
-  const by = timing.streamed ? 'TTFT' : 'wall_s';
-  const alike = (name: string) => measuresMs(requestsNamed(timings, name, launch).filter(({ streamed }) => streamed === timing.streamed), by);
-  const early = [...measuresMs([timing], by), ...alike('warm_1')];
-  const later = alike('warm');
-  if (early.length < 2 || later.length < laterRequests) return absent(`it takes cold_1, warm_1 and ${laterRequests} warm requests of one launch, measured alike`);
-  const range = (values: readonly number[]) => Math.max(...values) - Math.min(...values);
-  if (range(later) <= 0) return absent('the later warm requests do not differ at all');
-  const ratio = range(early) / range(later);
-  return seen([ratio], `the first two differ by ${formatMs(range(early))}, the ${later.length} later ones by ${formatMs(range(later))}: ${formatFactor(ratio)}`);
+function settling(timings: readonly RequestTiming[], cold: Cold): Observed {
+  return byEither((yardstick) => {
+    const early = valuesBy(yardstick, [cold.timing, ...alike(timings, cold, 'warm_1')]);
+    const later = valuesBy(yardstick, alike(timings, cold, 'warm'));
+    if (early.length < 2 || later.length < laterRequests) return absent(`it takes cold_1, warm_1 and ${laterRequests} warm requests of one launch, measured alike`);
+    const range = (values: readonly number[]) => Math.max(...values) - Math.min(...values);
+    if (range(later) <= 0) return absent('the later warm requests do not differ at all');
+    return seen([range(early) / range(later)], `the first two differ by ${formatMs(range(early))}, the ${later.length} later ones by ${formatMs(range(later))}: ${formatFactor(range(early) / range(later))}`);
+  });
 }

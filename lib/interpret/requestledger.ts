@@ -44,11 +44,11 @@ function engineExcess(cold: RequestTiming, usualMs: number | undefined, { reques
   }
   const ms = cold.serverFirstTokenMs - usualMs;
   const source = "the server's time_to_first_token_ms of cold_1 minus its warm median";
-  const jit = (cold.jitLines ?? 0) > 0;
+  const jit = (cold.jitLinesToFirstToken ?? 0) > 0;
   const step = request.hbmStepMiB.kind === 'seen' ? Math.max(...request.hbmStepMiB.values) : undefined;
-  if (jit && step === 0) return { C: value(ms, source, `${formatCounted(cold.jitLines ?? 0, 'JIT line')}, no memory step`), D: none('GPU memory did not move') };
-  if (cold.jitLines === 0 && step !== undefined && step > 0) return { C: none('the JIT monitor was on and silent'), D: value(ms, source, request.hbmStepMiB.kind === 'seen' ? request.hbmStepMiB.reading : undefined) };
-  const seenText = [cold.jitLines === undefined ? 'no JIT monitor' : formatCounted(cold.jitLines, 'JIT line'), step === undefined ? (noGpu ?? 'GPU memory not read') : `a GPU memory step of ${formatMiB(step)}`].join(', ');
+  if (jit && step === 0) return { C: value(ms, source, `${formatCounted(cold.jitLinesToFirstToken ?? 0, 'JIT line')}, no memory step`), D: none('GPU memory did not move') };
+  if (cold.jitLinesToFirstToken === 0 && step !== undefined && step > 0) return { C: none('the JIT monitor was on and silent'), D: value(ms, source, request.hbmStepMiB.kind === 'seen' ? request.hbmStepMiB.reading : undefined) };
+  const seenText = [cold.jitLinesToFirstToken === undefined ? 'no JIT monitor' : formatCounted(cold.jitLinesToFirstToken, 'JIT line'), step === undefined ? (noGpu ?? 'GPU memory not read') : `a GPU memory step of ${formatMiB(step)}`].join(', ');
   const cell = notSeparable(`C, D and slower first compute together: ${formatMs(ms)} more than a warm request in the engine (${seenText})`);
   return { C: cell, D: cell };
 }

@@ -9,9 +9,10 @@ export const steadyThresholds = {
   pauseMs: 2_000,
 } as const;
 
-const warmNames: readonly string[] = ['warm', 'warm-unique', 'warm-cached'];
+/** Long prompts, unique and cached, take turns: together they are one block. */
+const blocks: Readonly<Record<string, string>> = { warm: 'warm', 'warm-unique': 'warm-unique and warm-cached', 'warm-cached': 'warm-unique and warm-cached' };
 
-/** The longest run of completed warm requests of one name in one launch. Undefined when there is none. */
+/** The longest run of completed warm requests of one block in one launch. Undefined when there is none. */
 export function steadyWindow(rows: readonly RequestRow[]): SteadyWindow | undefined {
   let longest: SteadyWindow | undefined;
   let current: SteadyWindow | undefined;
@@ -27,8 +28,9 @@ export function lengthMs(window: SteadyWindow): number {
 }
 
 function extend(run: SteadyWindow | undefined, row: RequestRow): SteadyWindow | undefined {
-  if (!warmNames.includes(row.name) || row.outcome !== 'completed' || row.endAtMs === undefined) return undefined;
-  const follows = run && run.launch === row.launch && run.name === row.name && row.startAtMs - run.endAtMs <= steadyThresholds.pauseMs;
-  if (!follows) return { launch: row.launch, name: row.name, requests: 1, startAtMs: row.startAtMs, endAtMs: row.endAtMs };
+  const name = blocks[row.name];
+  if (name === undefined || row.outcome !== 'completed' || row.endAtMs === undefined) return undefined;
+  const follows = run && run.launch === row.launch && run.name === name && row.startAtMs - run.endAtMs <= steadyThresholds.pauseMs;
+  if (!follows) return { launch: row.launch, name, requests: 1, startAtMs: row.startAtMs, endAtMs: row.endAtMs };
   return { ...run, requests: run.requests + 1, endAtMs: Math.max(run.endAtMs, row.endAtMs) };
 }

@@ -50,6 +50,8 @@ export function requestTiming(row: RequestRow, chunks: readonly ChunkRow[] = [],
     firstVisibleMs: elapsed(row.sentAtMs, row.firstVisibleAtMs),
     fromStartMs: elapsed(row.startAtMs, row.firstTokenAtMs),
     frontEndMs: frontEndMs(ttftMs, row),
+    firstTokenLateMs: firstTokenLateMs(row),
+    jitLinesToFirstToken: row.firstTokenAtMs === undefined ? undefined : jitLinesIn(milestones, row.startAtMs, row.firstTokenAtMs),
     coalescedTokens: tokens.length > 0 ? coalesced(tokens) : undefined,
   };
 }
@@ -94,6 +96,11 @@ function tpotMs(ttftMs: number | undefined, e2eMs: number | undefined, completio
 function frontEndMs(ttftMs: number | undefined, row: RequestRow): number | undefined {
   if (ttftMs === undefined || row.serverFirstTokenMs === undefined || row.serverQueueMs === undefined) return undefined;
   return ttftMs - row.serverQueueMs - row.serverFirstTokenMs;
+}
+
+function firstTokenLateMs(row: RequestRow): number | undefined {
+  const seenMs = elapsed(row.firstTokenAtMs, row.lastTokenAtMs);
+  return seenMs === undefined || row.serverGenerationMs === undefined ? undefined : row.serverGenerationMs - seenMs;
 }
 
 function elapsed(fromMs: number | undefined, toMs: number | undefined): number | undefined {

@@ -17,7 +17,12 @@ const killGraceMs = 2000;
  * of the others when the root is gone. What is left at `killAtMs()` gets SIGKILL; that instant may be moved
  * earlier meanwhile. `living` is read again before each signal, so that processes born meanwhile are not missed.
  */
-export async function endProcesses(rootPid: number, living: () => readonly number[], killAtMs: () => number, clock: Clock): Promise<Ending> {
+export async function endProcesses(
+  rootPid: number,
+  living: () => readonly number[],
+  killAtMs: () => number,
+  clock: Clock,
+): Promise<Ending> {
   if (living().length === 0) return { how: 'exit', goneAtMs: clock.nowMs(), leftover: 0 };
   const asked = new Set<number>();
   const ask = () => {

@@ -53,12 +53,15 @@ const diagnoses: readonly Diagnosis[] = [
   {
     reason: 'model-broken',
     pattern: /SafetensorError|incomplete metadata|not fully covered|InvalidHeader/,
-    advice: 'A weights file is damaged or was cut off. Fetch it again; a synthetic model is written anew when its folder is deleted.',
+    advice:
+      'A weights file is damaged or was cut off. Fetch it again; a synthetic model is written anew when its folder is deleted.',
   },
   {
     reason: 'model-missing',
-    pattern: /HFValidationError|does not appear to have a file named|LocalEntryNotFoundError|RepositoryNotFoundError|Invalid repository ID or local directory|OfflineModeIsEnabled/,
-    advice: 'Set DAY007_MODEL to a folder that holds config.json and safetensors, to a hub id that is in the local cache, or to synthetic:qwen2.5-0.5b.',
+    pattern:
+      /HFValidationError|does not appear to have a file named|LocalEntryNotFoundError|RepositoryNotFoundError|Invalid repository ID or local directory|OfflineModeIsEnabled/,
+    advice:
+      'Set DAY007_MODEL to a folder that holds config.json and safetensors, to a hub id that is in the local cache, or to synthetic:qwen2.5-0.5b.',
   },
   {
     reason: 'out-of-memory',
@@ -84,7 +87,9 @@ export interface FailedLaunch {
 
 /** Build the error for a server that ended, said something fatal, or never answered, from what it last said. */
 export function launchError(fallback: 'died' | 'never-ready', seen: FailedLaunch): LaunchError {
-  const spoken = seen.lines.map(parseLogLine).filter(({ level }) => level === undefined || !['DEBUG', 'INFO', 'WARNING'].includes(level));
+  const spoken = seen.lines
+    .map(parseLogLine)
+    .filter(({ level }) => level === undefined || !['DEBUG', 'INFO', 'WARNING'].includes(level));
   const messages = spoken.map(({ message }) => message.trim());
   const found = diagnoses.find(({ pattern }) => messages.some((message) => pattern.test(message)));
   const cause = causeOf(messages, found?.pattern);
@@ -97,20 +102,29 @@ export function launchError(fallback: 'died' | 'never-ready', seen: FailedLaunch
     `Its last lines:\n${logTail.map((line) => `  ${line}`).join('\n')}`,
   ].join('\n');
   const own = seen.ended?.reason === 'died' ? seen.ended : undefined;
-  return new LaunchError(found?.reason ?? fallback, text, { launch: seen.launch, afterMs: seen.afterMs, exitCode: own?.exitCode, signal: own?.signal, logTail, logFile: seen.logFile });
+  return new LaunchError(found?.reason ?? fallback, text, {
+    launch: seen.launch,
+    afterMs: seen.afterMs,
+    exitCode: own?.exitCode,
+    signal: own?.signal,
+    logTail,
+    logFile: seen.logFile,
+  });
 }
 
 function whatHappened(fallback: 'died' | 'never-ready', { afterMs, ended }: FailedLaunch): string {
   const after = `${(afterMs / 1000).toFixed(1)} s after launch`;
   if (fallback === 'never-ready') return `The server had not answered on /health ${after}, and was stopped.`;
-  if (ended?.reason === 'died') return `The server died ${after} (${ended.signal === undefined ? `exit code ${ended.exitCode ?? 'unknown'}` : `signal ${ended.signal}`}), before it answered.`;
-  if (ended?.reason === 'keeper-failed') return `The server's keeper failed ${after} (${ended.problem ?? 'it was killed'}), and the server was stopped.`;
+  if (ended?.reason === 'died')
+    return `The server died ${after} (${ended.signal === undefined ? `exit code ${ended.exitCode ?? 'unknown'}` : `signal ${ended.signal}`}), before it answered.`;
+  if (ended?.reason === 'keeper-failed')
+    return `The server's keeper failed ${after} (${ended.problem ?? 'it was killed'}), and the server was stopped.`;
   return `The server reported a fatal error ${after}, and was stopped.`;
 }
 
 function adviceWithoutCause({ ended }: FailedLaunch): string {
   if (ended?.reason === 'died' && ended.signal === 'SIGKILL') {
-    return "if nobody killed it, the kernel did for lack of memory (its journal says so: journalctl -k); give it less to hold, such as DAY007_MAX_MODEL_LEN=2048 or a smaller model.";
+    return 'if nobody killed it, the kernel did for lack of memory (its journal says so: journalctl -k); give it less to hold, such as DAY007_MAX_MODEL_LEN=2048 or a smaller model.';
   }
   return 'read the log; the lines above its first Traceback name the cause.';
 }
@@ -119,6 +133,11 @@ function adviceWithoutCause({ ended }: FailedLaunch): string {
 function causeOf(messages: readonly string[], known: RegExp | undefined): string | undefined {
   const named = messages.filter((message) => /^[\w.]*(?:Error|Exception)\b/.test(message));
   if (known) return named.find((message) => known.test(message)) ?? messages.find((message) => known.test(message));
-  const specific = named.filter((message) => !/^RuntimeError: (?:Engine core initialization failed|Worker failed|WorkerProc)|^Exception: WorkerProc/.test(message));
+  const specific = named.filter(
+    (message) =>
+      !/^RuntimeError: (?:Engine core initialization failed|Worker failed|WorkerProc)|^Exception: WorkerProc/.test(
+        message,
+      ),
+  );
   return specific.at(-1) ?? named.at(-1);
 }

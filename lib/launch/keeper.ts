@@ -37,7 +37,8 @@ let end: ((reason: StoppedEvent['reason'], problem?: string) => void) | undefine
 
 // Jupyter interrupts a cell with SIGINT to the whole group; the server's life does not end with a cell.
 process.on('SIGINT', () => undefined);
-for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => (end ? end('owner-gone') : process.exit()));
+for (const signal of ['SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => (end ? end('owner-gone') : process.exit()));
 // A closed pipe to a dead kernel must not end the keeper before it has ended the server,
 process.stdout.on('error', () => undefined);
 // and neither must an error of its own, such as a full disk: the server would outlive everybody.
@@ -48,7 +49,9 @@ process.on('uncaughtException', (error) => {
   process.stdin.destroy();
 });
 
-readJsonLines<KeeperJob | KeeperRequest>(process.stdin, (message) => ('stop' in message ? end?.('asked') : keep(message)));
+readJsonLines<KeeperJob | KeeperRequest>(process.stdin, (message) =>
+  'stop' in message ? end?.('asked') : keep(message),
+);
 process.stdin.on('close', () => end?.('owner-gone'));
 
 function report(event: KeeperEvent): void {
@@ -100,8 +103,17 @@ function spawnServer(job: KeeperJob): ServerProcess {
 }
 
 /** What ends the server, also when it ends by itself: its processes first, then the row in stops.csv, then the keeper. */
-function createEnd(job: KeeperJob, server: ServerProcess, pid: number, clock: Clock, stopWaiting: () => void): NonNullable<typeof end> {
-  const living = () => findProcessesOfRun(job.runId, { sessionIds: [pid], exceptPids: [process.pid], launch: job.launch }).map((found) => found.pid);
+function createEnd(
+  job: KeeperJob,
+  server: ServerProcess,
+  pid: number,
+  clock: Clock,
+  stopWaiting: () => void,
+): NonNullable<typeof end> {
+  const living = () =>
+    findProcessesOfRun(job.runId, { sessionIds: [pid], exceptPids: [process.pid], launch: job.launch }).map(
+      (found) => found.pid,
+    );
   // 'close' comes after 'exit' and after the last line of both pipes: a dying server's last words are kept.
   const closed = new Promise<void>((resolve) => server.on('close', () => resolve()));
   let exitedAtMs: number | undefined;
@@ -113,7 +125,15 @@ function createEnd(job: KeeperJob, server: ServerProcess, pid: number, clock: Cl
     const askedAtMs = (reason === 'died' ? exitedAtMs : undefined) ?? clock.nowMs();
     const { how, goneAtMs, leftover } = await endProcesses(pid, living, () => killAtMs, clock);
     await atMost(lastWordsMs, closed);
-    const row = { reason, how, askedAtMs, goneAtMs, exitCode: server.exitCode ?? undefined, signal: server.signalCode ?? undefined, leftoverProcesses: leftover };
+    const row = {
+      reason,
+      how,
+      askedAtMs,
+      goneAtMs,
+      exitCode: server.exitCode ?? undefined,
+      signal: server.signalCode ?? undefined,
+      leftoverProcesses: leftover,
+    };
     try {
       appendRows(job.runDir, tables.stops, [{ launch: job.launch, ...row }]);
       rmSync(join(job.runDir, 'server.json'), { force: true });
@@ -124,7 +144,8 @@ function createEnd(job: KeeperJob, server: ServerProcess, pid: number, clock: Cl
   };
   const endOnce: NonNullable<typeof end> = (reason, problem) => {
     // An owner that dies during an ordinary stop makes it shorter; the reason stays the first one.
-    if (!ending || reason === 'owner-gone') killAtMs = Math.min(killAtMs, clock.nowMs() + (reason === 'asked' ? job.termGraceMs : ownerGoneGraceMs));
+    if (!ending || reason === 'owner-gone')
+      killAtMs = Math.min(killAtMs, clock.nowMs() + (reason === 'asked' ? job.termGraceMs : ownerGoneGraceMs));
     ending ??= finish(reason, problem);
   };
   server.on('exit', () => {
@@ -162,20 +183,55 @@ function createFollower(logFile: string, record: RecordRow, rootPid: number, clo
       const milestone = recognizeMilestone(line.message);
       // After readiness the log fills with access lines: only what was recognised is kept in the table.
       if (!isReady() || milestone) {
-        record({ atMs, source: 'log', event: milestone?.event, process: line.process, pid: line.pid, value: milestone?.value, text: text.slice(0, textLimit) });
+        record({
+          atMs,
+          source: 'log',
+          event: milestone?.event,
+          process: line.process,
+          pid: line.pid,
+          value: milestone?.value,
+          text: text.slice(0, textLimit),
+        });
       }
-      report({ event: 'line', atMs, text: text.slice(0, reportLimit), milestone: milestone?.event, fatal: isFatalLine(line.message) });
+      report({
+        event: 'line',
+        atMs,
+        text: text.slice(0, reportLimit),
+        milestone: milestone?.event,
+        fatal: isFatalLine(line.message),
+      });
     }
   };
 }
 
 /** The first line of a process tells which one it is; its birth is read back from /proc, so both ends are observed. */
-function recordSpeaker(record: RecordRow, name: string, pid: number, rootPid: number, atMs: number, bornAtMs: number | undefined): void {
+function recordSpeaker(
+  record: RecordRow,
+  name: string,
+  pid: number,
+  rootPid: number,
+  atMs: number,
+  bornAtMs: number | undefined,
+): void {
   if (pid === rootPid) return;
   const kind = /EngineCore/.test(name) ? 'engine' : /Worker/.test(name) ? 'worker' : undefined;
   if (!kind) return;
   if (bornAtMs !== undefined) {
-    record({ atMs: bornAtMs, source: 'process', event: `${kind}-process-born`, process: name, pid, text: `process ${name} (pid ${pid}) was started` });
+    record({
+      atMs: bornAtMs,
+      source: 'process',
+      event: `${kind}-process-born`,
+      process: name,
+      pid,
+      text: `process ${name} (pid ${pid}) was started`,
+    });
   }
-  record({ atMs, source: 'process', event: `${kind}-speaks`, process: name, pid, text: `process ${name} (pid ${pid}) logged its first line` });
+  record({
+    atMs,
+    source: 'process',
+    event: `${kind}-speaks`,
+    process: name,
+    pid,
+    text: `process ${name} (pid ${pid}) logged its first line`,
+  });
 }

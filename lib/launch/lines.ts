@@ -9,7 +9,10 @@ export interface StampedLine {
  * A splitter for one pipe. `push` returns the lines completed by the bytes read at `atMs`;
  * `flush` returns what was left without an end. Characters split between two reads are put together.
  */
-export function createLineSplitter(): { push(bytes: Uint8Array, atMs: number): StampedLine[]; flush(atMs: number): StampedLine[] } {
+export function createLineSplitter(): {
+  push(bytes: Uint8Array, atMs: number): StampedLine[];
+  flush(atMs: number): StampedLine[];
+} {
   const decoder = new TextDecoder();
   let rest = '';
   const take = (text: string, atMs: number): StampedLine[] => {

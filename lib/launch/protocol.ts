@@ -37,6 +37,12 @@ export interface StoppedEvent {
 export type KeeperEvent =
   | { readonly event: 'spawned'; readonly atMs: number; readonly pid: number }
   | { readonly event: 'spawn-failed'; readonly code: string; readonly message: string }
-  | { readonly event: 'line'; readonly atMs: number; readonly text: string; readonly milestone?: string | undefined; readonly fatal: boolean }
+  | {
+      readonly event: 'line';
+      readonly atMs: number;
+      readonly text: string;
+      readonly milestone?: string | undefined;
+      readonly fatal: boolean;
+    }
   | { readonly event: 'ready'; readonly atMs: number; readonly healthPolls: number; readonly longestPauseMs: number }
   | StoppedEvent;

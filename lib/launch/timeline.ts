@@ -50,13 +50,28 @@ interface PhaseRule {
 const phaseRules: readonly PhaseRule[] = [
   { name: 'API server: start and imports', term: 'G', starts: ['spawned'], ends: ['api-server-speaks'] },
   { name: 'Configuration and model inspection', term: 'G', starts: ['api-server-speaks'], ends: ['config-resolved'] },
-  { name: 'Engine process: start and imports', term: 'G', starts: ['engine-process-born'], ends: ['engine-initializing'] },
+  {
+    name: 'Engine process: start and imports',
+    term: 'G',
+    starts: ['engine-process-born'],
+    ends: ['engine-initializing'],
+  },
   { name: 'Worker process: start and imports', term: 'G', starts: ['worker-process-born'], ends: ['worker-speaks'] },
   { name: 'Device and distributed set-up', term: 'G', starts: ['distributed-init'], ends: ['distributed-ready'] },
   { name: 'Model built, parameters allocated', term: 'B', starts: ['model-load-start'], ends: ['model-init-done'] },
-  { name: 'Weights loaded', term: 'A+B', starts: ['checkpoint-found', 'weights-load-start'], ends: ['weights-load-done'] },
+  {
+    name: 'Weights loaded',
+    term: 'A+B',
+    starts: ['checkpoint-found', 'weights-load-start'],
+    ends: ['weights-load-done'],
+  },
   { name: 'Compile and warm-up', term: 'C', starts: ['warmup-start'], ends: ['warmup-done'] },
-  { name: 'KV cache allocated, scheduler set up', term: 'D', starts: ['kv-size', 'kv-reserved'], ends: ['engine-ready'] },
+  {
+    name: 'KV cache allocated, scheduler set up',
+    term: 'D',
+    starts: ['kv-size', 'kv-reserved'],
+    ends: ['engine-ready'],
+  },
   { name: 'Front end built', term: 'G', starts: ['front-end-start'], ends: ['front-end-bound'] },
   { name: 'HTTP server started', term: 'G', starts: ['http-start'], ends: ['http-ready'] },
 ];
@@ -78,7 +93,9 @@ export function startupTimeline(rows: readonly StartupRow[], launch: number): St
   const incomplete: string[] = [];
   for (const rule of phaseRules) {
     const start = inWindow.find((row) => row.event !== undefined && rule.starts.includes(row.event));
-    const end = inWindow.find((row) => row.event !== undefined && rule.ends.includes(row.event) && (!start || row.atMs >= start.atMs));
+    const end = inWindow.find(
+      (row) => row.event !== undefined && rule.ends.includes(row.event) && (!start || row.atMs >= start.atMs),
+    );
     if (start && end) phases.push(phaseOf(rule, start, end));
     else if (start || end) incomplete.push(rule.name);
   }
@@ -99,7 +116,9 @@ export function startupTimeline(rows: readonly StartupRow[], launch: number): St
 
 /** Log lines are recognised anew: a run saved by an earlier version gains what was learned since. */
 function named(row: StartupRow): StartupRow {
-  return row.source === 'log' ? { ...row, event: recognizeMilestone(parseLogLine(row.text).message)?.event ?? row.event } : row;
+  return row.source === 'log'
+    ? { ...row, event: recognizeMilestone(parseLogLine(row.text).message)?.event ?? row.event }
+    : row;
 }
 
 function phaseOf(rule: PhaseRule, start: StartupRow, end: StartupRow): Phase {
@@ -123,7 +142,7 @@ function gapsBetween(phases: readonly Phase[], rows: readonly StartupRow[], from
       gaps.push({
         startAtMs,
         endAtMs,
-        lineBefore: rows.findLast((row) => row.atMs <= startAtMs)?.text ?? '',
+        lineBefore: rows.filter((row) => row.atMs <= startAtMs).at(-1)?.text ?? '',
         lineAfter: rows.find((row) => row.atMs >= endAtMs)?.text ?? '',
       });
     }

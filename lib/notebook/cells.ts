@@ -10,7 +10,7 @@ import { resolveConfig, type RunConfig } from '../freeze/config.js';
 import { freezeRun } from '../freeze/freeze.js';
 import type { ConfigInput } from '../freeze/settings.js';
 import { judgeAppendices, knobTerms, type Appendix } from '../interpret/appendices.js';
-import { formatBytes, formatCounted, formatMs } from '../interpret/format.js';
+import { formatBytes, formatMs } from '../interpret/format.js';
 import type { Trace } from '../probe/trace.js';
 import { coldWarmPoints } from '../report/cold-warm-points.js';
 import type { Progress } from '../report/display.js';

@@ -12,9 +12,18 @@ import { parseEvents } from './sse.js';
  * server gives for its write. The server's own cost of writing is inside the difference. Throws when the stream
  * cannot be started, an answer lacks its instants, or `signal` is aborted.
  */
-export async function calibrate(warmups: number, measured: number, clock: Clock, projectRoot: string, signal?: AbortSignal): Promise<CalibrationRow[]> {
+export async function calibrate(
+  warmups: number,
+  measured: number,
+  clock: Clock,
+  projectRoot: string,
+  signal?: AbortSignal,
+): Promise<CalibrationRow[]> {
   const program = join(projectRoot, 'lib/probe/loopback.ts');
-  const server = spawn(process.execPath, ['--import', 'tsx', program, String(clock.originNs)], { cwd: projectRoot, stdio: ['pipe', 'pipe', 'inherit'] });
+  const server = spawn(process.execPath, ['--import', 'tsx', program, String(clock.originNs)], {
+    cwd: projectRoot,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   try {
     const [port] = (await Promise.race([
       once(server.stdout, 'data'),
@@ -34,11 +43,19 @@ export async function calibrate(warmups: number, measured: number, clock: Clock,
 
 /** The errors of one calibration exchange. Throws when the exchange broke or carries no instants. */
 export function calibrationRow(seen: Exchange, index: number, warmup: boolean): CalibrationRow {
-  if (seen.failure || seen.connectedAtMs === undefined) throw new Error(`calibration request ${index} broke: ${seen.failure?.message ?? 'no connection'}`);
+  if (seen.failure || seen.connectedAtMs === undefined)
+    throw new Error(`calibration request ${index} broke: ${seen.failure?.message ?? 'no connection'}`);
   const errors = parseEvents(seen.reads)
     .filter(({ data }) => data !== '[DONE]')
     .map(({ data, atMs }) => atMs - (JSON.parse(data) as { writtenAtMs: number }).writtenAtMs);
   const first = errors[0];
-  if (first === undefined || errors.some((error) => !Number.isFinite(error))) throw new Error(`calibration request ${index} carried no instants`);
-  return { index, warmup, firstTokenErrorMs: first, worstChunkErrorMs: Math.max(...errors), connectMs: seen.connectedAtMs - seen.startAtMs };
+  if (first === undefined || errors.some((error) => !Number.isFinite(error)))
+    throw new Error(`calibration request ${index} carried no instants`);
+  return {
+    index,
+    warmup,
+    firstTokenErrorMs: first,
+    worstChunkErrorMs: Math.max(...errors),
+    connectMs: seen.connectedAtMs - seen.startAtMs,
+  };
 }

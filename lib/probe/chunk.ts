@@ -47,21 +47,37 @@ export function parseChunk(data: string): Chunk {
 function parseBody(body: Json): Chunk {
   // vLLM before 0.10 put the error's own fields at the top.
   const failure = body['object'] === 'error' ? body : body['error'];
-  if (failure !== undefined && failure !== null) {
-    return { kind: 'error', text: '', hasChoice: false, error: isRecord(failure) ? String(failure['message'] ?? JSON.stringify(failure)) : String(failure) };
-  }
+  if (failure !== undefined && failure !== null)
+    return { kind: 'error', text: '', hasChoice: false, error: errorText(failure) };
   const choices: readonly unknown[] = Array.isArray(body['choices']) ? body['choices'] : [];
   const choice = isRecord(choices[0]) ? choices[0] : undefined;
   const usage = parseUsage(body['usage']);
-  const rest = { hasChoice: choices.length > 0, finishReason: textOf(choice?.['finish_reason']), usage, metrics: parseMetrics(body['metrics']) };
+  const rest = {
+    hasChoice: choices.length > 0,
+    finishReason: textOf(choice?.['finish_reason']),
+    usage,
+    metrics: parseMetrics(body['metrics']),
+  };
   if (!choice) return { kind: usage ? 'usage' : 'empty', text: '', ...rest };
-  const delta = isRecord(choice['delta']) ? choice['delta'] : isRecord(choice['message']) ? choice['message'] : undefined;
+  const delta = isRecord(choice['delta'])
+    ? choice['delta']
+    : isRecord(choice['message'])
+      ? choice['message']
+      : undefined;
   const visible = textOf(delta ? delta['content'] : choice['text']) ?? '';
-  const tools = delta && Array.isArray(delta['tool_calls']) && delta['tool_calls'].length > 0 ? JSON.stringify(delta['tool_calls']) : '';
+  const tools =
+    delta && Array.isArray(delta['tool_calls']) && delta['tool_calls'].length > 0
+      ? JSON.stringify(delta['tool_calls'])
+      : '';
   const reasoning = textOf(delta?.['reasoning']) ?? textOf(delta?.['reasoning_content']) ?? '';
   if (visible + tools !== '') return { kind: 'token', text: reasoning + visible + tools, ...rest };
   if (reasoning !== '') return { kind: 'reasoning', text: reasoning, ...rest };
   return { kind: delta?.['role'] !== undefined ? 'role' : 'empty', text: '', ...rest };
+}
+
+function errorText(failure: unknown): string {
+  const message = isRecord(failure) ? failure['message'] : failure;
+  return textOf(message) ?? JSON.stringify(failure);
 }
 
 function parseUsage(value: unknown): Usage | undefined {
@@ -84,6 +100,8 @@ function parseMetrics(value: unknown): ServerMetrics | undefined {
   };
 }
 
-const isRecord = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
-const numberOf = (value: unknown): number | undefined => (typeof value === 'number' && Number.isFinite(value) ? value : undefined);
+const isRecord = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const numberOf = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

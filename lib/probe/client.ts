@@ -9,7 +9,10 @@ import type { RequestLabel, Trace } from './trace.js';
 
 export interface Prober {
   /** Requests to the stream of known truth; the first `warmups` only warm the client. */
-  calibrate(warmups: number, measured: number): Promise<{ readonly rows: readonly CalibrationRow[]; readonly mode: string }>;
+  calibrate(
+    warmups: number,
+    measured: number,
+  ): Promise<{ readonly rows: readonly CalibrationRow[]; readonly mode: string }>;
   /** One request. Aborting `signal` ends it; what was seen of it is still written and returned. */
   probe(label: RequestLabel, plan: ExchangePlan, signal?: AbortSignal): Promise<Trace>;
   stop(): Promise<void>;

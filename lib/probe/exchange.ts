@@ -33,7 +33,10 @@ export interface Exchange {
  * headers, every body read and the end. Never rejects: a refused or broken exchange is a result.
  */
 export async function exchange(plan: ExchangePlan, clock: Clock, signal?: AbortSignal): Promise<Exchange> {
-  const seen: { -readonly [K in keyof Exchange]: Exchange[K] } & { reads: BodyRead[] } = { startAtMs: clock.nowMs(), reads: [] };
+  const seen: { -readonly [K in keyof Exchange]: Exchange[K] } & { reads: BodyRead[] } = {
+    startAtMs: clock.nowMs(),
+    reads: [],
+  };
   // undici's own limits (10 s to connect, 300 s to headers and between reads) are shorter than a cold start can be.
   // The plan's limit is enforced below; the connector's comes later, and only takes down a connection never made.
   const connect = buildConnector({ timeout: plan.timeoutMs + 1000 });
@@ -47,9 +50,13 @@ export async function exchange(plan: ExchangePlan, clock: Clock, signal?: AbortS
       }),
   });
   let stop: (reason: Error) => void = () => undefined;
-  const timer = setTimeout(() => stop(Object.assign(new Error(`no complete answer within ${plan.timeoutMs} ms`), { code: 'timeout' })), plan.timeoutMs);
+  const timer = setTimeout(
+    () => stop(Object.assign(new Error(`no complete answer within ${plan.timeoutMs} ms`), { code: 'timeout' })),
+    plan.timeoutMs,
+  );
   const abort = () => stop(Object.assign(new Error('the request was interrupted'), { code: 'aborted' }));
   signal?.addEventListener('abort', abort, { once: true });
+  // Dispatching throws nothing: an error goes to the handler.
   await new Promise<void>((resolve) => {
     const finish = (error?: NodeJS.ErrnoException) => {
       if (error) seen.failure ??= { code: error.code ?? error.name, message: error.message };
@@ -75,7 +82,7 @@ export async function exchange(plan: ExchangePlan, clock: Clock, signal?: AbortS
     };
     stop = (reason) => {
       void client.destroy(reason);
-      finish(reason as NodeJS.ErrnoException);
+      finish(reason);
     };
     if (signal?.aborted) return abort();
     const headers = { 'content-type': 'application/json', accept: '*/*', ...plan.headers };

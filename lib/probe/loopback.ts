@@ -29,7 +29,9 @@ async function stream(response: ServerResponse): Promise<void> {
   for (let sent = 0; sent < chunkCount; sent += 1) {
     await sleep(sent === 0 ? firstDelayMs : chunkDelayMs);
     const finish = sent === chunkCount - 1 ? '"length"' : 'null';
-    response.write(`data: {"choices":[{"index":0,"text":"x","finish_reason":${finish}}],"writtenAtMs":${clock.nowMs()}}\n\n`);
+    response.write(
+      `data: {"choices":[{"index":0,"text":"x","finish_reason":${finish}}],"writtenAtMs":${clock.nowMs()}}\n\n`,
+    );
   }
   response.end('data: [DONE]\n\n');
 }

@@ -18,7 +18,9 @@ import { traceOf, type Trace } from './trace.js';
 /** A sleeping core answers late. Where this many cores exist, one may be kept busy while a request is in flight. */
 const coresToStayAwake = 4;
 const stayAwake = availableParallelism() >= coresToStayAwake;
-const mode = stayAwake ? 'event loop kept awake while a request is in flight' : 'event loop asleep between events (too few cores to keep one awake)';
+const mode = stayAwake
+  ? 'event loop kept awake while a request is in flight'
+  : 'event loop asleep between events (too few cores to keep one awake)';
 
 process.on('SIGINT', () => undefined);
 process.stdout.on('error', () => undefined);
@@ -82,12 +84,20 @@ function createService(job: ProberJob): Service {
   };
 }
 
-async function probe(request: Extract<ProberRequest, { ask: 'probe' }>, signal: AbortSignal, clock: Clock, endOfLaunch: Map<number, number>): Promise<Trace> {
+async function probe(
+  request: Extract<ProberRequest, { ask: 'probe' }>,
+  signal: AbortSignal,
+  clock: Clock,
+  endOfLaunch: Map<number, number>,
+): Promise<Trace> {
   const { label, plan } = request;
   const previousEnd = endOfLaunch.get(label.launch);
   const seen = await awake(() => exchange(plan, clock, signal));
   endOfLaunch.set(label.launch, seen.endAtMs ?? clock.nowMs());
-  return traceOf({ ...label, idleBeforeMs: previousEnd === undefined ? undefined : seen.startAtMs - previousEnd }, seen);
+  return traceOf(
+    { ...label, idleBeforeMs: previousEnd === undefined ? undefined : seen.startAtMs - previousEnd },
+    seen,
+  );
 }
 
 /** Run `work` with the event loop spinning, where a core can be spared for it. */

@@ -41,12 +41,23 @@ export function traceOf(label: RequestLabel, seen: Exchange): Trace {
   if (seen.status === 200 && label.streamed) return traceOfStream(label, stamps, seen, broken);
   if (broken) return { request: { ...label, ...stamps, ...broken }, chunks: [] };
   if (seen.status !== 200) {
-    return { request: { ...label, ...stamps, outcome: 'refused', error: `HTTP ${seen.status}: ${bodyText(seen).slice(0, 200)}` }, chunks: [] };
+    return {
+      request: {
+        ...label,
+        ...stamps,
+        outcome: 'refused',
+        error: `HTTP ${seen.status}: ${bodyText(seen).slice(0, 200)}`,
+      },
+      chunks: [],
+    };
   }
   return { request: traceOfAnswer(label, stamps, seen), chunks: [] };
 }
 
-type Stamps = Pick<RequestRow, 'startAtMs' | 'httpStatus' | 'connectedAtMs' | 'sentAtMs' | 'headersAtMs' | 'firstByteAtMs' | 'endAtMs'>;
+type Stamps = Pick<
+  RequestRow,
+  'startAtMs' | 'httpStatus' | 'connectedAtMs' | 'sentAtMs' | 'headersAtMs' | 'firstByteAtMs' | 'endAtMs'
+>;
 type Outcome = Pick<RequestRow, 'outcome' | 'error'>;
 
 function outcomeOfFailure(seen: Exchange): Outcome {
@@ -62,12 +73,13 @@ function traceOfStream(label: RequestLabel, stamps: Stamps, seen: Exchange, brok
   const events = parseEvents(seen.reads).map((event) => ({ event, chunk: parseChunk(event.data) }));
   const stampOf = (wanted: (chunk: Chunk) => boolean) => events.find(({ chunk }) => wanted(chunk))?.event.atMs;
   const generated = events.filter(({ chunk }) => chunk.kind === 'token' || chunk.kind === 'reasoning');
-  const finishReason = events.findLast(({ chunk }) => chunk.finishReason !== undefined)?.chunk.finishReason;
+  const finishReason = events.filter(({ chunk }) => chunk.finishReason !== undefined).at(-1)?.chunk.finishReason;
   const doneAtMs = stampOf((chunk) => chunk.kind === 'done');
   const request: RequestRow = {
     ...label,
     ...stamps,
-    ...(broken ?? outcomeOfStream(events.find(({ chunk }) => chunk.kind === 'error')?.chunk.error, finishReason, doneAtMs)),
+    ...(broken ??
+      outcomeOfStream(events.find(({ chunk }) => chunk.kind === 'error')?.chunk.error, finishReason, doneAtMs)),
     firstEventAtMs: events[0]?.event.atMs,
     firstChoiceAtMs: stampOf((chunk) => chunk.hasChoice),
     firstTokenAtMs: generated[0]?.event.atMs,
@@ -91,9 +103,14 @@ function traceOfStream(label: RequestLabel, stamps: Stamps, seen: Exchange, brok
   return { request, chunks };
 }
 
-function outcomeOfStream(failure: string | undefined, finishReason: string | undefined, doneAtMs: number | undefined): Outcome {
+function outcomeOfStream(
+  failure: string | undefined,
+  finishReason: string | undefined,
+  doneAtMs: number | undefined,
+): Outcome {
   if (failure !== undefined) return { outcome: 'failed', error: failure };
-  if (doneAtMs === undefined || finishReason === undefined) return { outcome: 'cut-off', error: 'the stream ended without a finish reason and [DONE]' };
+  if (doneAtMs === undefined || finishReason === undefined)
+    return { outcome: 'cut-off', error: 'the stream ended without a finish reason and [DONE]' };
   return outcomeOfFinish(finishReason);
 }
 
@@ -106,7 +123,8 @@ function outcomeOfFinish(finishReason: string | undefined): Outcome {
 function traceOfAnswer(label: RequestLabel, stamps: Stamps, seen: Exchange): RequestRow {
   const text = bodyText(seen);
   const chunk = parseChunk(text);
-  if (chunk.kind !== 'error' && !chunk.hasChoice) return { ...label, ...stamps, outcome: 'failed', error: `the answer has no choices: ${text.slice(0, 80)}` };
+  if (chunk.kind !== 'error' && !chunk.hasChoice)
+    return { ...label, ...stamps, outcome: 'failed', error: `the answer has no choices: ${text.slice(0, 80)}` };
   return {
     ...label,
     ...stamps,
@@ -124,8 +142,8 @@ function previewOf(text: string): string {
 
 /** The last word of the stream on usage and metrics: with continuous usage, every chunk carries a running count. */
 function figuresOf(chunks: readonly Chunk[]): Partial<RequestRow> {
-  const usage = chunks.findLast((chunk) => chunk.usage !== undefined)?.usage;
-  const metrics = chunks.findLast((chunk) => chunk.metrics !== undefined)?.metrics;
+  const usage = chunks.filter((chunk) => chunk.usage !== undefined).at(-1)?.usage;
+  const metrics = chunks.filter((chunk) => chunk.metrics !== undefined).at(-1)?.metrics;
   return {
     promptTokens: usage?.promptTokens,
     completionTokens: usage?.completionTokens,

@@ -12,7 +12,9 @@ export const addressRule: TextRule = {
   kind: 'network address',
   replace: (text, mark) =>
     text
-      .replace(ipv4, (address, at: number) => (isPublicIpv4(address) && !versionBefore.test(text.slice(Math.max(0, at - 12), at)) ? mark('ip') : address))
+      .replace(ipv4, (address, at: number) =>
+        isPublicIpv4(address) && !versionBefore.test(text.slice(Math.max(0, at - 12), at)) ? mark('ip') : address,
+      )
       .replace(ipv6, (address) => (isPublicIpv6(address) ? mark('ip') : address))
       .replace(cloudHostName, mark('host')),
 };

@@ -1,6 +1,7 @@
 /** Chart 2: every request with the seed's payload as a point, cold ones marked, by TTFT and by wall_s. */
 import type { Findings, RequestTiming } from '../interpret/findings.js';
 import { formatFactor, formatMs, formatSeconds } from '../interpret/format.js';
+import { median, sortSamples } from '../interpret/stats.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
@@ -27,29 +28,46 @@ const seedNames = ['cold_1', 'warm_1', 'warm'];
 /** Points, never bars: milliseconds against the place of the request in its launch. */
 export function coldWarmPoints({ findings }: InterpretedRun): Chart | NoChart {
   const points = pointsOf(findings.timings);
-  if (points.length === 0) return { kind: 'no-chart', why: "No request with the seed's payload was completed, so there is nothing to compare." };
+  if (points.length === 0)
+    return {
+      kind: 'no-chart',
+      why: "No request with the seed's payload was completed, so there is nothing to compare.",
+    };
   const measures = (['TTFT', 'wall_s'] as const).filter((measure) => points.some((point) => point.measure === measure));
-  const medians = warmMedians(findings);
-  const isLog = measures.some((measure) => coldest(points, measure) > logAxisRatio * (medians[measure] ?? Infinity));
-  const title = stamped(findings.engineKind, pointsTitle(findings, medians));
+  const levels = warmLevels(points);
+  const isLog = points.some(
+    (point) => point.kind === 'cold' && point.ms > logAxisRatio * (levelOf(levels, point)?.ms ?? Infinity),
+  );
+  const title = stamped(findings.engineKind, pointsTitle(findings));
   const requests = new Set(findings.timings.filter(isSeedRequest).map((timing) => timing.requestId)).size;
   const launches = new Set(points.map((point) => point.launch)).size;
-  const subtitle = `n = ${requests} requests in ${launches} launch${launches === 1 ? '' : 'es'}, the seed's payload, one at a time; line: warm median${ofLaunch(findings)}${isLog ? '; logarithmic axis' : ''}; TTFT of streamed requests only`;
-  const panels = measures.map((measure) => panel(points, measure, medians[measure], isLog));
+  const subtitle = `n = ${requests} requests in ${launches} launch${launches === 1 ? '' : 'es'}, the seed's payload, one at a time; dashed: warm median of a launch${isLog ? '; logarithmic axis' : ''}; TTFT of streamed requests only`;
+  const panels = measures.map((measure) => panel(points, measure, levels, isLog));
   return {
     kind: 'chart',
     title,
     subtitle,
-    spec: framed(title, subtitle, { hconcat: panels, spacing: 34, resolve: { legend: { color: 'shared', shape: 'shared' } } }),
+    spec: framed(title, subtitle, {
+      hconcat: panels,
+      spacing: 34,
+      resolve: { legend: { color: 'shared', shape: 'shared' } },
+    }),
     table: renderTable({
       title,
-      columns: [{ header: 'measure' }, { header: 'launch' }, { header: 'request' }, { header: 'place in its launch', decimals: 0 }, { header: 'ms', decimals: 1 }],
+      columns: [
+        { header: 'measure' },
+        { header: 'launch' },
+        { header: 'request' },
+        { header: 'place in its launch', decimals: 0 },
+        { header: 'ms', decimals: 1 },
+      ],
       rows: points.map((point) => [point.measure, point.launch, point.name, point.order, point.ms]),
     }),
   };
 }
 
-const isSeedRequest = (timing: RequestTiming): boolean => seedNames.includes(timing.name) && timing.outcome === 'completed';
+const isSeedRequest = (timing: RequestTiming): boolean =>
+  seedNames.includes(timing.name) && timing.outcome === 'completed';
 
 function pointsOf(timings: readonly RequestTiming[]): Point[] {
   const counts = new Map<number, number>();
@@ -57,61 +75,103 @@ function pointsOf(timings: readonly RequestTiming[]): Point[] {
     const order = (counts.get(timing.launch) ?? 0) + 1;
     counts.set(timing.launch, order);
     const kind = timing.name === 'cold_1' ? ('cold' as const) : ('warm' as const);
-    const shared = { launch: `launch ${timing.launch}`, order, x: rounded(order + launchStep * (counts.size - 1)), name: timing.name, kind };
+    const shared = {
+      launch: `launch ${timing.launch}`,
+      order,
+      x: rounded(order + launchStep * [...counts.keys()].indexOf(timing.launch)),
+      name: timing.name,
+      kind,
+    };
     const label = kind === 'cold' ? `cold_1, launch ${timing.launch}` : '';
     return [
-      ...(timing.ttftMs === undefined ? [] : [{ ...shared, measure: 'TTFT' as const, ms: rounded(timing.ttftMs), label }]),
-      ...(timing.wallS === undefined ? [] : [{ ...shared, measure: 'wall_s' as const, ms: rounded(timing.wallS * 1000), label }]),
+      ...(timing.ttftMs === undefined
+        ? []
+        : [{ ...shared, measure: 'TTFT' as const, ms: rounded(timing.ttftMs), label }]),
+      ...(timing.wallS === undefined
+        ? []
+        : [{ ...shared, measure: 'wall_s' as const, ms: rounded(timing.wallS * 1000), label }]),
     ];
   });
 }
 
-type Medians = Readonly<Record<Point['measure'], number | undefined>>;
-
-/** In ms, as the findings have them: of one launch, since launches in different states are never pooled. */
-function warmMedians({ warmTtftMs, warmWallS }: Findings): Medians {
-  return { TTFT: warmTtftMs?.median, wall_s: warmWallS && warmWallS.median * 1000 };
+/** The warm median of one launch by one measure; launches in different states are never pooled. */
+interface Level {
+  readonly measure: Point['measure'];
+  readonly launch: string;
+  readonly ms: number;
 }
 
-const ofLaunch = ({ warmLaunch }: Findings): string => (warmLaunch === undefined ? '' : ` of launch ${warmLaunch}`);
-
-function coldest(points: readonly Point[], measure: Point['measure']): number {
-  return Math.max(0, ...points.filter((point) => point.measure === measure && point.kind === 'cold').map((point) => point.ms));
+function warmLevels(points: readonly Point[]): Level[] {
+  const warm = points.filter((point) => point.name === 'warm');
+  const keys = new Map(warm.map(({ measure, launch }) => [`${measure} ${launch}`, { measure, launch }]));
+  return [...keys.values()].flatMap((key) => {
+    const ms = median(sortSamples(warm.filter((point) => isAt(point, key)).map((point) => point.ms)));
+    return ms === undefined ? [] : [{ ...key, ms: rounded(ms) }];
+  });
 }
 
-function pointsTitle(findings: Findings, medians: Medians): string {
+type Place = Pick<Point, 'measure' | 'launch'>;
+const isAt = (a: Place, b: Place): boolean => a.measure === b.measure && a.launch === b.launch;
+const levelOf = (levels: readonly Level[], place: Place): Level | undefined =>
+  levels.find((level) => isAt(level, place));
+
+function pointsTitle(findings: Findings): string {
   const penalty = findings.penalties.find(({ by }) => by === 'TTFT') ?? findings.penalties[0];
-  if (penalty) {
-    const isTtft = penalty.by === 'TTFT';
-    const text = (value: number): string => (isTtft ? formatMs(value) : formatSeconds(value));
-    const what = isTtft ? 'first token' : 'whole answer';
-    return `Cold: ${what} after ${text(penalty.cold)}; warm: ${text(penalty.warmMedian)} (median), a factor of ${formatFactor(penalty.factor)}`;
-  }
-  if (medians.TTFT !== undefined) return `Warm: first token after ${formatMs(medians.TTFT)} (median); no first request to compare it with`;
-  return 'There is no pair of a first and a warm request to compare';
+  if (!penalty) return 'There is no pair of a first and a warm request to compare';
+  const isTtft = penalty.by === 'TTFT';
+  const text = (value: number): string => (isTtft ? formatMs(value) : formatSeconds(value));
+  const what = isTtft ? 'first token' : 'whole answer';
+  return `Launch ${penalty.launch}: ${what} after ${text(penalty.cold)} cold, ${text(penalty.warmMedian)} warm (median): ${formatFactor(penalty.factor)}`;
 }
 
-function panel(points: readonly Point[], measure: Point['measure'], middle: number | undefined, isLog: boolean): ChartSpec {
+function panel(
+  points: readonly Point[],
+  measure: Point['measure'],
+  levels: readonly Level[],
+  isLog: boolean,
+): ChartSpec {
   const own = points.filter((point) => point.measure === measure);
   const domain = logDomain(own.map((point) => point.ms));
   const scale = isLog ? { type: 'log', domain } : { zero: true, nice: true };
-  const axis = { title: `${measure} (ms${isLog ? ', logarithmic' : ''})`, ...(isLog ? { values: logTicks(domain) } : {}), format: ',~r' };
+  const axis = {
+    title: `${measure} (ms${isLog ? ', logarithmic' : ''})`,
+    ...(isLog ? { values: logTicks(domain) } : {}),
+    format: ',~r',
+  };
   const y = { field: 'ms', type: 'quantitative', scale, axis };
-  const colour = { field: 'kind', type: 'nominal', scale: { domain: ['cold', 'warm'], range: [meaningColours.cold, meaningColours.warm] }, legend: { title: null } };
+  const colour = {
+    field: 'kind',
+    type: 'nominal',
+    scale: { domain: ['cold', 'warm'], range: [meaningColours.cold, meaningColours.warm] },
+    legend: { title: null },
+  };
   const launches = [...new Set(points.map((point) => point.launch))];
   return {
     width: 300,
     height: 260,
     data: { values: own },
     layer: [
-      ...(middle === undefined ? [] : [{ data: { values: [{ ms: rounded(middle) }] }, mark: { type: 'rule', color: meaningColours.warm, strokeDash: [5, 3] }, encoding: { y } }]),
+      ...levelLayers(
+        levels.filter((level) => level.measure === measure),
+        y,
+      ),
       {
         mark: { type: 'point', filled: true, opacity: 0.8 },
         encoding: {
-          x: { field: 'x', type: 'quantitative', scale: { zero: false, nice: false, padding: 12 }, axis: { title: 'place of the request in its launch', tickMinStep: 1, format: 'd' } },
+          x: {
+            field: 'x',
+            type: 'quantitative',
+            scale: { zero: false, nice: false, padding: 12 },
+            axis: { title: 'place of the request in its launch', tickMinStep: 1, format: 'd' },
+          },
           y,
           color: colour,
-          shape: { field: 'launch', type: 'nominal', scale: { domain: launches, range: ['circle', 'triangle-up', 'square', 'diamond', 'cross'] }, legend: { title: null } },
+          shape: {
+            field: 'launch',
+            type: 'nominal',
+            scale: { domain: launches, range: ['circle', 'triangle-up', 'square', 'diamond', 'cross'] },
+            legend: launches.length > 1 ? { title: null } : null,
+          },
           size: { condition: { test: "datum.kind === 'cold'", value: 150 }, value: 50 },
           tooltip: [{ field: 'name' }, { field: 'launch' }, { field: 'order', title: 'place' }, { field: 'ms' }],
         },
@@ -124,6 +184,24 @@ function panel(points: readonly Point[], measure: Point['measure'], middle: numb
       })),
     ],
   };
+}
+
+/** A dashed line at each warm median, named at the right edge; close neighbours are named above and below. */
+function levelLayers(levels: readonly Level[], y: ChartSpec): ChartSpec[] {
+  const rising = [...levels].sort((a, b) => a.ms - b.ms);
+  return rising.flatMap((level, index) => {
+    const data = { values: [{ ...level, text: `${formatMs(level.ms)}, ${level.launch}` }] };
+    const baseline =
+      index === 0 && rising.length > 1 ? 'top' : index === rising.length - 1 && index > 0 ? 'bottom' : 'middle';
+    return [
+      { data, mark: { type: 'rule', color: meaningColours.warm, strokeDash: [5, 3] }, encoding: { y } },
+      {
+        data,
+        mark: { type: 'text', align: 'left', baseline, dx: 5, x: 'width', fontSize: 10.5, color: '#222222' },
+        encoding: { y, text: { field: 'text' } },
+      },
+    ];
+  });
 }
 
 /** 1, 2, 5, 10, 20 ... within the domain. */

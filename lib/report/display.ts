@@ -140,5 +140,5 @@ function kernelHook(require: NodeJS.Require): TslabHook | undefined {
 
 /** A port for plain terminals and tests: the text/plain of each output, a line each. */
 export function textPort(write: (text: string) => void): DisplayPort {
-  return { send: (bundle) => write(`${String(bundle['text/plain'] ?? '')}\n`) };
+  return { send: (bundle) => write(`${typeof bundle['text/plain'] === 'string' ? bundle['text/plain'] : ''}\n`) };
 }

@@ -9,24 +9,38 @@ import { summaryColumns, summaryRow } from './request-tables.js';
 export function answerTable({ data, findings }: InterpretedRun): string {
   const ready = findings.launches.map((launch): [string, Cell] => [
     `launch ${launch.launch} -> ready`,
-    launch.readyMs === undefined ? `never ready (${launch.outcome})` : `${formatMs(launch.readyMs)} (pages ${launch.state.pages}, compile cache ${launch.state.compileCache})`,
+    launch.readyMs === undefined
+      ? `never ready (${launch.outcome})`
+      : `${formatMs(launch.readyMs)} (pages ${launch.state.pages}, compile cache ${launch.state.compileCache})`,
   ]);
   const penalties = findings.penalties.map((penalty): [string, Cell] => [
     `cold penalty X of launch ${penalty.launch}, by ${penalty.by}`,
-    `${formatFactor(penalty.factor)}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)})`}`,
+    `${formatFactor(penalty.factor)}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)})`}, against ${penalty.warmOf}`,
   ]);
+  const ofLaunch = findings.warmLaunch === undefined ? '' : ` of launch ${findings.warmLaunch}`;
   return renderFacts(stamped(findings.engineKind, `The answer (run ${findings.runId})`), [
     ['engine', engineLabel(data)],
     ['model', modelLabel(data.record.model)],
-    ['machine', machineText(data.record.environment.gpus.map((gpu) => gpu.name), data.record.environment.cpuModel)],
+    [
+      'machine',
+      machineText(
+        data.record.environment.gpus.map((gpu) => gpu.name),
+        data.record.environment.cpuModel,
+      ),
+    ],
     ...ready,
     ...coldFacts(findings),
-    ['TTFT warm, median', medianText(findings.warmTtftMs, formatMs)],
-    ['wall_s warm, median', medianText(findings.warmWallS, (seconds) => formatMs(seconds * 1000))],
+    [`TTFT warm, median${ofLaunch}`, medianText(findings.warmTtftMs, formatMs)],
+    [`wall_s warm, median${ofLaunch}`, medianText(findings.warmWallS, (seconds) => formatMs(seconds * 1000))],
     ...penalties,
     ['what dominates launch -> ready', dominantText(findings.dominantLaunch)],
     ['what dominates request 1', dominantText(findings.dominantRequest)],
-    ['SLO anchor', findings.sloAnchor ? `${formatMs(findings.sloAnchor.ttftMs)} (${findings.sloAnchor.rule})` : 'too few warm requests for one'],
+    [
+      'SLO anchor',
+      findings.sloAnchor
+        ? `${formatMs(findings.sloAnchor.ttftMs)} (${findings.sloAnchor.rule})`
+        : 'too few warm requests for one',
+    ],
     ['next knob', nextKnobText(findings)],
     ['error of the stopwatch', stopwatchText(findings)],
   ]);
@@ -38,7 +52,8 @@ function coldFacts(findings: Findings): [string, Cell][] {
   return cold.map((timing) => {
     if (timing.outcome !== 'completed') return [`cold_1 of launch ${timing.launch}`, timing.outcome];
     const wall = timing.wallS === undefined ? dash : formatMs(timing.wallS * 1000);
-    const text = timing.ttftMs === undefined ? `wall_s ${wall} (not streamed)` : `TTFT ${formatMs(timing.ttftMs)}, wall_s ${wall}`;
+    const text =
+      timing.ttftMs === undefined ? `wall_s ${wall} (not streamed)` : `TTFT ${formatMs(timing.ttftMs)}, wall_s ${wall}`;
     return [`cold_1 of launch ${timing.launch}`, text];
   });
 }
@@ -50,7 +65,9 @@ function machineText(gpus: readonly string[], cpuModel: string): string {
 function medianText(summary: Findings['warmTtftMs'], format: (value: number) => string): string {
   if (!summary) return 'no warm request';
   const { interval } = summary;
-  const range = interval ? `${format(interval.lower)} to ${format(interval.upper)}, ${formatPercent(interval.level)}` : 'too few for an interval';
+  const range = interval
+    ? `${format(interval.lower)} to ${format(interval.upper)}, ${formatPercent(interval.level)}`
+    : 'too few for an interval';
   return `${format(summary.median)} (${range}; n = ${summary.n})`;
 }
 
@@ -66,23 +83,33 @@ export function dominantText(dominant: Dominant): string {
 export function nextKnobText(findings: Findings): string {
   const fired = findings.knobs.filter((knob) => knob.fired === true);
   if (fired.length > 0) return fired.map((knob) => `${knob.knob} (${knob.rule})`).join('; ');
-  return findings.knobs.some((knob) => knob.fired === undefined) ? 'cannot tell: a rule lacks its reading' : 'none: no rule fired';
+  return findings.knobs.some((knob) => knob.fired === undefined)
+    ? 'cannot tell: a rule lacks its reading'
+    : 'none: no rule fired';
 }
 
 /** The probe's own error as a footnote: "± 0.3 ms median ...". */
 export function stopwatchText({ stopwatch }: Findings): string {
   if (!stopwatch) return 'not checked in this run';
-  const worst = stopwatch.p99ErrorMs === undefined ? `max ${formatMs(stopwatch.maxErrorMs)}` : `p99 ${formatMs(stopwatch.p99ErrorMs)}`;
+  const worst =
+    stopwatch.p99ErrorMs === undefined
+      ? `max ${formatMs(stopwatch.maxErrorMs)}`
+      : `p99 ${formatMs(stopwatch.p99ErrorMs)}`;
   return `± ${formatMs(stopwatch.medianErrorMs)} median, ${worst} (n = ${stopwatch.n})`;
 }
 
 /** The seed's six terms, G and the remainder, in both windows. A cell without a value says why. */
 export function sixTermsTable({ findings }: InterpretedRun): string {
   const others = findings.sixTermsByLaunch.filter((ledger) => ledger.launch !== findings.ledgerLaunch);
-  return [{ launch: findings.ledgerLaunch, rows: findings.sixTerms }, ...others].map((ledger) => termRows(findings, ledger)).join('\n\n');
+  return [{ launch: findings.ledgerLaunch, rows: findings.sixTerms }, ...others]
+    .map((ledger) => termRows(findings, ledger))
+    .join('\n\n');
 }
 
-function termRows(findings: Findings, ledger: { readonly launch?: number | undefined; readonly rows: Findings['sixTerms'] }): string {
+function termRows(
+  findings: Findings,
+  ledger: { readonly launch?: number | undefined; readonly rows: Findings['sixTerms'] },
+): string {
   const where = ledger.launch === undefined ? '' : ` of launch ${ledger.launch}`;
   return renderTable({
     title: stamped(findings.engineKind, `The equation: what each term cost, in both windows${where}`),
@@ -117,7 +144,8 @@ function cellSource(cell: LedgerCell): string {
 
 /** Request 1 minus the warm median, part by part; parts and remainder add up. */
 export function excessTable({ findings }: InterpretedRun): string {
-  if (findings.excess.length === 0) return 'No first request could be set against a warm median: there is no second ledger.';
+  if (findings.excess.length === 0)
+    return 'No first request could be set against a warm median: there is no second ledger.';
   return findings.excess
     .map((ledger) =>
       renderTable({
@@ -129,7 +157,9 @@ export function excessTable({ findings }: InterpretedRun): string {
           ['excess', undefined, ledger.excessMs, 'request 1 - warm median'],
           ...ledger.parts.map((part): Cell[] => [`of it: ${part.name}`, part.term, part.ms, part.source]),
           ['of it: remainder', 'remainder', ledger.remainderMs, 'excess - parts'],
-          ...(ledger.connectionMs === undefined ? [] : [['outside TTFT: connection', undefined, ledger.connectionMs, 'request 1 - warm median']]),
+          ...(ledger.connectionMs === undefined
+            ? []
+            : [['outside TTFT: connection', undefined, ledger.connectionMs, 'request 1 - warm median']]),
         ],
       }),
     )
@@ -140,8 +170,24 @@ export function excessTable({ findings }: InterpretedRun): string {
 export function signalsTable({ findings }: InterpretedRun): string {
   return renderTable({
     title: stamped(findings.engineKind, 'Signals'),
-    columns: [{ header: 'cause' }, { header: 'window' }, { header: 'signal' }, { header: 'role' }, { header: 'read' }, { header: 'threshold' }, { header: 'outcome' }],
-    rows: findings.signals.map((signal) => [signal.cause, signal.window, signal.signal, signal.role, signal.reading, signal.threshold, signal.outcome]),
+    columns: [
+      { header: 'cause' },
+      { header: 'window' },
+      { header: 'signal' },
+      { header: 'role' },
+      { header: 'read' },
+      { header: 'threshold' },
+      { header: 'outcome' },
+    ],
+    rows: findings.signals.map((signal) => [
+      signal.cause,
+      signal.window,
+      signal.signal,
+      signal.role,
+      signal.reading,
+      signal.threshold,
+      signal.outcome,
+    ]),
   });
 }
 
@@ -157,7 +203,12 @@ export function decisionTable(run: InterpretedRun): string {
   const verdicts = renderTable({
     title: stamped(run.findings.engineKind, 'Decision: did this cause dominate?'),
     columns: [{ header: 'cause' }, { header: 'window' }, { header: 'verdict' }, { header: 'because' }],
-    rows: run.findings.verdicts.map(({ cause, window, verdict, because }) => [`${cause} ${causeNames[cause] ?? ''}`, window, verdict, because]),
+    rows: run.findings.verdicts.map(({ cause, window, verdict, because }) => [
+      `${cause} ${causeNames[cause] ?? ''}`,
+      window,
+      verdict,
+      because,
+    ]),
   });
   return `${verdicts}\n\n${signalsTable(run)}`;
 }
@@ -204,12 +255,25 @@ export function statisticsTable({ findings }: InterpretedRun): string {
   const flags = renderTable({
     title: stamped(findings.engineKind, 'Is warm one steady thing?'),
     columns: [{ header: 'flag' }, { header: 'raised' }, { header: 'read' }, { header: 'threshold' }],
-    rows: findings.flags.map(({ flag, raised, reading, threshold }) => [flag, raised ? 'yes' : 'no', reading, threshold]),
+    rows: findings.flags.map(({ flag, raised, reading, threshold }) => [
+      flag,
+      raised ? 'yes' : 'no',
+      reading,
+      threshold,
+    ]),
   });
   const resolution = renderTable({
     title: stamped(findings.engineKind, 'How many warm requests a change of the TTFT would take to see'),
-    columns: [{ header: 'change' }, { header: 'change (ms)', decimals: 2 }, { header: 'requests on each side', decimals: 0 }],
-    rows: findings.resolution.map(({ changeFraction, changeMs, runs }) => [formatPercent(changeFraction), changeMs, runs]),
+    columns: [
+      { header: 'change' },
+      { header: 'change (ms)', decimals: 2 },
+      { header: 'requests on each side', decimals: 0 },
+    ],
+    rows: findings.resolution.map(({ changeFraction, changeMs, runs }) => [
+      formatPercent(changeFraction),
+      changeMs,
+      runs,
+    ]),
   });
   return [summaries, flags, resolution].join('\n\n');
 }

@@ -41,11 +41,15 @@ function offsetOf(tables: ReadonlyMap<string, number>, tag: string): number {
 
 /** Code point -> glyph by the format-4 subtable; 0 (the missing glyph) for the rest. */
 function characterMap(font: Buffer, cmap: number): (codePoint: number) => number {
-  const subtables = Array.from({ length: font.readUInt16BE(cmap + 2) }, (_, index) => cmap + font.readUInt32BE(cmap + 8 + 8 * index));
+  const subtables = Array.from(
+    { length: font.readUInt16BE(cmap + 2) },
+    (_, index) => cmap + font.readUInt32BE(cmap + 8 + 8 * index),
+  );
   const at = subtables.find((subtable) => font.readUInt16BE(subtable) === 4);
   if (at === undefined) throw new RangeError('the font has no format-4 character map');
   const segments = font.readUInt16BE(at + 6) / 2;
-  const field = (column: number, segment: number): number => at + 14 + 2 * (column * segments + segment) + (column > 0 ? 2 : 0);
+  const field = (column: number, segment: number): number =>
+    at + 14 + 2 * (column * segments + segment) + (column > 0 ? 2 : 0);
   return (codePoint) => {
     for (let segment = 0; segment < segments; segment += 1) {
       if (font.readUInt16BE(field(0, segment)) < codePoint) continue;

@@ -26,7 +26,12 @@ export function seedDifferencesTable(record: Configured): string {
   return renderTable({
     title: stamped(record.engine.kind, 'Where this run differs from the seed'),
     columns: [{ header: 'setting' }, { header: 'seed' }, { header: 'here' }, { header: 'why' }],
-    rows: different.map((entry) => [entry.field, entry.seedValue, entry.value, entry.why ?? `set by the ${entry.source}`]),
+    rows: different.map((entry) => [
+      entry.field,
+      entry.seedValue,
+      entry.value,
+      entry.why ?? `set by the ${entry.source}`,
+    ]),
     notes: different.length === 0 ? ["Nothing: every setting has the seed's value."] : [],
   }).replace('Nothing was observed.\n\n', '');
 }
@@ -74,19 +79,34 @@ export function modelTable(record: RunRecord): string {
   const shape = Object.entries(model.shape).map(([name, size]) => `${name} ${size}`);
   const facts = renderFacts(stamped(record.engine.kind, 'The frozen model'), [
     ['model', modelLabel(model)],
-    ['weights', model.randomWeights ? 'random: written by this project in the exact shape of the named model; its text is noise' : 'as published'],
+    [
+      'weights',
+      model.randomWeights
+        ? 'random: written by this project in the exact shape of the named model; its text is noise'
+        : 'as published',
+    ],
     ['kind', model.kind],
     ['revision', model.revision],
     ['architecture', model.architecture],
     ['dtype', model.dtype],
     ['shape', shape.join(', ')],
     ['parameters', model.parameters === undefined ? undefined : formatCount(model.parameters)],
-    ['weight bytes', model.weightsBytes === undefined ? undefined : `${formatCount(model.weightsBytes)} (${formatBytes(model.weightsBytes)})`],
+    [
+      'weight bytes',
+      model.weightsBytes === undefined
+        ? undefined
+        : `${formatCount(model.weightsBytes)} (${formatBytes(model.weightsBytes)})`,
+    ],
     ['model fingerprint', model.fingerprint],
     ['run fingerprint', record.fingerprint],
   ]);
   const files = renderTable({
-    columns: [{ header: 'file' }, { header: 'size (bytes)', decimals: 0 }, { header: 'in page cache when first looked at' }, { header: 'sha256, first 12' }],
+    columns: [
+      { header: 'file' },
+      { header: 'size (bytes)', decimals: 0 },
+      { header: 'in page cache when first looked at' },
+      { header: 'sha256, first 12' },
+    ],
     rows: model.files.map((file) => [
       file.path.split('/').pop(),
       file.bytes,
@@ -101,7 +121,12 @@ export function modelTable(record: RunRecord): string {
 export function workloadTable(record: RunRecord): string {
   return renderTable({
     title: stamped(record.engine.kind, 'The payloads, constant through the run'),
-    columns: [{ header: 'workload' }, { header: 'prompt (tokens)', decimals: 0 }, { header: 'payload' }, { header: 'note' }],
+    columns: [
+      { header: 'workload' },
+      { header: 'prompt (tokens)', decimals: 0 },
+      { header: 'payload' },
+      { header: 'note' },
+    ],
     rows: record.workloads.map((workload) => [
       workload.name,
       workload.promptTokenIds?.length,

@@ -38,7 +38,12 @@ export async function renderSvg(spec: ChartSpec, fonts: ChartFonts): Promise<str
 export function rasterize(svg: string, fontFiles: readonly string[]): Buffer {
   return new Resvg(svg, {
     fitTo: { mode: 'zoom', value: pictureScale },
-    font: { loadSystemFonts: false, fontFiles: [...fontFiles], defaultFontFamily: chartFont, sansSerifFamily: chartFont },
+    font: {
+      loadSystemFonts: false,
+      fontFiles: [...fontFiles],
+      defaultFontFamily: chartFont,
+      sansSerifFamily: chartFont,
+    },
   })
     .render()
     .asPng();
@@ -54,7 +59,7 @@ interface TextItem {
   readonly fontWeight?: string | number;
 }
 interface TextMetrics {
-  width: (item: TextItem, text: unknown) => number;
+  width: (item: TextItem, text: string | number | boolean | null | undefined) => number;
 }
 
 const widths = new Map<string, EmWidth>();

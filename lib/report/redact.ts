@@ -3,7 +3,7 @@
  * credentials and addresses by shape, and all of that inside base64 text too.
  */
 import { addressRule } from './addresses.js';
-import { hidePaths, lastNameOf } from './paths.js';
+import { hidePaths, hidePathsInCode, lastNameOf } from './paths.js';
 import { credentialRules, wordStart, type TextRule } from './secrets.js';
 
 /** What the sharing machine is called. */
@@ -28,7 +28,8 @@ export interface Redactor {
 }
 
 // Names that many machines share identify nobody, and replacing them would hide words of the log.
-const commonNames = /^(?:root|user|ubuntu|debian|admin|runner|jovyan|nobody|node|docker|guest|test|app|localhost|localhost\.localdomain|vllm|server|model|launch|cold|warm|seed|long|none|unknown|.)$/i;
+const commonNames =
+  /^(?:root|user|ubuntu|debian|admin|runner|jovyan|nobody|node|docker|guest|test|app|localhost|localhost\.localdomain|vm|host|linux|vllm|server|model|launch|cold|warm|seed|long|none|unknown|.)$/i;
 const images = /(data:image\/(?:png|jpe?g|gif|webp|x-icon)(?:;[\w=-]+)*;base64,[A-Za-z0-9+/]+={0,2})/;
 const codeBlocks = /(<(script|style)\b[\s\S]*?<\/\2\s*>)/i;
 const base64Run = /(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}={0,2}(?![A-Za-z0-9+/_=-])/g;
@@ -37,22 +38,34 @@ const deepestBase64 = 2;
 export function createRedactor(identity: Identity): Redactor {
   const known = knownRules(identity);
   const exact = [...known, ...credentialRules];
-  const byShape: readonly TextRule[] = [{ kind: 'absolute path', replace: (text, mark) => hidePaths(text, mark('path')) }, addressRule];
+  const pathsIn = (hide: typeof hidePaths): TextRule => ({
+    kind: 'absolute path',
+    replace: (text, mark) => hide(text, mark('path')),
+  });
+  const [inText, inCode] = [pathsIn(hidePaths), pathsIn(hidePathsInCode)];
   const afterwards = nameRules(identity);
   const apply = (text: string, style: TextStyle, depth: number, isCode: boolean): string => {
     const mark = markOf(style);
-    let result = text.replace(base64Run, (run) => redactBase64(run, depth, (inner) => apply(inner, 'plain', depth + 1, false)));
-    for (const rule of [...exact, ...(isCode ? [] : byShape), ...afterwards]) result = rule.replace(result, mark);
+    let result = text.replace(base64Run, (run) =>
+      redactBase64(run, depth, (inner) => apply(inner, 'plain', depth + 1, false)),
+    );
+    for (const rule of [...exact, isCode ? inCode : inText, addressRule, ...afterwards])
+      result = rule.replace(result, mark);
     return result;
   };
   const redact = (text: string, style: TextStyle): string =>
-    outside(text, images, (part) => (style === 'markup' ? outsideCode(part, (inner, isCode) => apply(inner, style, 0, isCode)) : apply(part, style, 0, false)));
+    outside(text, images, (part) =>
+      style === 'markup'
+        ? outsideCode(part, (inner, isCode) => apply(inner, style, 0, isCode))
+        : apply(part, style, 0, false),
+    );
   return {
     redact,
     leaks: (text) => {
       const kinds = new Set<string>();
       for (const decoded of decodings(text)) {
-        for (const rule of [...exact, ...afterwards]) if (rule.replace(decoded, markOf('plain')) !== decoded) kinds.add(rule.kind);
+        for (const rule of [...exact, ...afterwards])
+          if (rule.replace(decoded, markOf('plain')) !== decoded) kinds.add(rule.kind);
       }
       return [...kinds];
     },
@@ -69,7 +82,10 @@ function knownRules(identity: Identity): TextRule[] {
   const secrets = identity.secrets
     .filter((secret) => secret.length >= 4)
     .sort((a, b) => b.length - a.length)
-    .map((secret): TextRule => ({ kind: 'known secret', replace: (text, mark) => text.replace(new RegExp(flexible(secret), 'g'), mark('secret')) }));
+    .map((secret): TextRule => ({
+      kind: 'known secret',
+      replace: (text, mark) => text.replace(new RegExp(flexible(secret), 'g'), mark('secret')),
+    }));
   const paths = [...new Set([identity.projectRoot, identity.home, ...identity.paths])]
     .map((path) => path.replace(/\/+$/, ''))
     .filter((path) => /^\/./.test(path))
@@ -103,7 +119,11 @@ function nameRules({ userName, hostName }: Identity): TextRule[] {
     const pattern = new RegExp(`${wordStart}${flexible(name)}(?![A-Za-z0-9])`, 'gi');
     return [{ kind: `${kind} name`, replace: (text, mark) => text.replace(pattern, mark(kind)) }];
   };
-  return [...named('host', hostName), ...(shortHost === hostName ? [] : named('host', shortHost)), ...named('user', userName)];
+  return [
+    ...named('host', hostName),
+    ...(shortHost === hostName ? [] : named('host', shortHost)),
+    ...named('user', userName),
+  ];
 }
 
 const slash = '\\\\{0,4}\\/|%2[Ff]|%252[Ff]|&#x0*2[Ff];|&#0*47;|\\\\+u002[Ff]';
@@ -121,7 +141,13 @@ function flexible(literal: string): string {
     .join('');
 }
 
-const namedEntities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+const namedEntities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
 
 /** Apply `change` to what lies between the matches of `pattern` (which has one group, around all of it). */
 function outside(text: string, pattern: RegExp, change: (part: string) => string): string {
@@ -131,7 +157,7 @@ function outside(text: string, pattern: RegExp, change: (part: string) => string
     .join('');
 }
 
-/** Scripts and style sheets keep what merely looks like a path or an address: replacing it would break them. */
+/** Scripts and style sheets keep what merely looks like a path: replacing it would break them. */
 function outsideCode(text: string, change: (part: string, isCode: boolean) => string): string {
   return text
     .split(codeBlocks)
@@ -154,9 +180,17 @@ function decodeBase64(run: string): string | undefined {
 
 /** The text and what a reader could make of it: URL, JSON, HTML and base64 decoded. */
 function decodings(text: string): string[] {
-  const visible = text.split(images).filter((_part, index) => index % 2 === 0).join('\n');
-  const url = visible.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => Buffer.from(run.replace(/%/g, ''), 'hex').toString('utf8'));
-  const json = visible.replace(/\\u([0-9A-Fa-f]{4})/g, (_whole, hex: string) => String.fromCharCode(parseInt(hex, 16))).replace(/\\+(["/])/g, '$1').replace(/\\+n/g, '\n');
+  const visible = text
+    .split(images)
+    .filter((_part, index) => index % 2 === 0)
+    .join('\n');
+  const url = visible.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) =>
+    Buffer.from(run.replace(/%/g, ''), 'hex').toString('utf8'),
+  );
+  const json = visible
+    .replace(/\\u([0-9A-Fa-f]{4})/g, (_whole, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+    .replace(/\\+(["/])/g, '$1')
+    .replace(/\\+n/g, '\n');
   const html = visible
     .replace(/&#x([0-9A-Fa-f]{1,6});/g, (_whole, hex: string) => safeCodePoint(parseInt(hex, 16)))
     .replace(/&#(\d{1,7});/g, (_whole, digits: string) => safeCodePoint(Number(digits)))

@@ -8,10 +8,18 @@ import { renderTable, type Cell } from './table.js';
 
 const seedRuns = 5;
 
-/** The warm requests of the seed's payload that were completed, in the order they were sent; of one launch, as launches are never pooled. */
-export function warmTimings(findings: Findings): readonly RequestTiming[] {
-  const { warmLaunch } = findings;
-  return findings.timings.filter((timing) => timing.name === 'warm' && timing.outcome === 'completed' && (warmLaunch === undefined || timing.launch === warmLaunch));
+/**
+ * The warm requests of the seed's payload that were completed, in the order they were sent; of one launch (default:
+ * the one that the findings call warm), as launches are never pooled.
+ */
+export function warmTimings(
+  findings: Findings,
+  launch: number | undefined = findings.warmLaunch,
+): readonly RequestTiming[] {
+  return findings.timings.filter(
+    (timing) =>
+      timing.name === 'warm' && timing.outcome === 'completed' && (launch === undefined || timing.launch === launch),
+  );
 }
 
 /** The seed's two rows, once for each launch. */
@@ -27,13 +35,23 @@ export function coldWarmTable({ findings }: InterpretedRun): string {
       { header: 'total_tokens', decimals: 0 },
       { header: 'notes' },
     ],
-    rows: rows.map((timing) => [timing.name, timing.launch, timing.wallS, timing.ttftMs, timing.totalTokens, requestNote(timing)]),
+    rows: rows.map((timing) => [
+      timing.name,
+      timing.launch,
+      timing.wallS,
+      timing.ttftMs,
+      timing.totalTokens,
+      requestNote(timing),
+    ]),
   });
 }
 
 /** What a reader needs to know of one request besides its times. */
 export function requestNote(timing: RequestTiming): string {
-  const place: Record<string, string> = { cold_1: 'first request after server start', warm_1: 'immediate second request' };
+  const place: Record<string, string> = {
+    cold_1: 'first request after server start',
+    warm_1: 'immediate second request',
+  };
   const notes = [place[timing.name], timing.streamed ? 'streamed' : 'not streamed: no first token to see'];
   if (timing.outcome !== 'completed') notes.push(timing.outcome);
   if (timing.jitLines !== undefined && timing.jitLines > 0) notes.push(`${timing.jitLines} JIT warnings in the log`);
@@ -54,7 +72,14 @@ export function warmTable({ findings }: InterpretedRun): string {
     ],
     rows: warmTimings(findings)
       .slice(0, seedRuns)
-      .map((timing, index) => [index + 1, timing.wallS, timing.ttftMs, timing.tpotMs, timing.totalTokens, requestNote(timing)]),
+      .map((timing, index) => [
+        index + 1,
+        timing.wallS,
+        timing.ttftMs,
+        timing.tpotMs,
+        timing.totalTokens,
+        requestNote(timing),
+      ]),
   });
   const brief = renderTable({
     title: stamped(findings.engineKind, 'Warm in brief'),
@@ -88,7 +113,19 @@ export const summaryColumns = [
 export function summaryRow(quantity: string, unit: string, summary: Summary | undefined): Cell[] {
   if (!summary) return [quantity, unit];
   const { n, min, median, max, mad, spread, interval } = summary;
-  return [quantity, unit, n, min, median, max, mad, spread * 100, interval?.lower, interval?.upper, interval && interval.level * 100];
+  return [
+    quantity,
+    unit,
+    n,
+    min,
+    median,
+    max,
+    mad,
+    spread * 100,
+    interval?.lower,
+    interval?.upper,
+    interval && interval.level * 100,
+  ];
 }
 
 const prefixNames = ['cold-long', 'warm-unique', 'warm-cached'] as const;
@@ -128,8 +165,12 @@ export function prefixTable({ findings }: InterpretedRun): string {
 
 function savingNotes({ prefixSavingMs: saving }: InterpretedRun['findings']): string[] {
   if (!saving) return [];
-  const range = saving.interval ? ` (${formatMs(saving.interval.lower)} to ${formatMs(saving.interval.upper)}, ${formatPercent(saving.interval.level)})` : '';
-  return [`Unique minus cached, paired: ${formatMs(saving.medianDifference)} median${range}, n = ${saving.n}. Positive: the cache saves this much.`];
+  const range = saving.interval
+    ? ` (${formatMs(saving.interval.lower)} to ${formatMs(saving.interval.upper)}, ${formatPercent(saving.interval.level)})`
+    : '';
+  return [
+    `Unique minus cached, paired: ${formatMs(saving.medianDifference)} median${range}, n = ${saving.n}. Positive: the cache saves this much.`,
+  ];
 }
 
 /** "0" or "0-1,024": the values seen; absent when none was. */
@@ -150,8 +191,20 @@ export function definitionsTable(run: InterpretedRun, requestId?: string): strin
   const { findings } = run;
   const definitions = renderTable({
     title: stamped(findings.engineKind, 'TTFT by every definition'),
-    columns: [{ header: 'definition' }, { header: 'used by' }, { header: 'cold (ms)', decimals: 2 }, { header: 'warm median (ms)', decimals: 2 }, { header: 'n warm', decimals: 0 }],
-    rows: findings.ttftDefinitions.map((one) => [one.definition, one.usedBy, one.coldMs, one.warmMs?.median, one.warmMs?.n]),
+    columns: [
+      { header: 'definition' },
+      { header: 'used by' },
+      { header: 'cold (ms)', decimals: 2 },
+      { header: 'warm median (ms)', decimals: 2 },
+      { header: 'n warm', decimals: 0 },
+    ],
+    rows: findings.ttftDefinitions.map((one) => [
+      one.definition,
+      one.usedBy,
+      one.coldMs,
+      one.warmMs?.median,
+      one.warmMs?.n,
+    ]),
   });
   return `${definitions}\n\n${streamTable(run, requestId)}`;
 }
@@ -167,8 +220,18 @@ function streamTable({ data, findings }: InterpretedRun, requestId: string | und
   const headline = between(request.sentAtMs, request.firstTokenAtMs);
   return renderTable({
     title: stamped(findings.engineKind, `Every TTFT definition for one stream (${request.requestId})`),
-    columns: [{ header: 'from' }, { header: 'to' }, { header: 'ms', decimals: 3 }, { header: 'minus the headline (ms)', decimals: 3 }],
-    rows: definitions.map(([from, to, ms]) => [from, to, ms, ms === undefined || headline === undefined ? undefined : ms - headline]),
+    columns: [
+      { header: 'from' },
+      { header: 'to' },
+      { header: 'ms', decimals: 3 },
+      { header: 'minus the headline (ms)', decimals: 3 },
+    ],
+    rows: definitions.map(([from, to, ms]) => [
+      from,
+      to,
+      ms,
+      ms === undefined || headline === undefined ? undefined : ms - headline,
+    ]),
     notes: [`The headline is "request written" to "first event with generated text": ${formatMs(headline)}.`],
   });
 }

@@ -64,7 +64,9 @@ export function bandsTable({ findings }: InterpretedRun): string {
       band.absentBecause === undefined ? band.note : `no band: ${band.absentBecause}`,
     ]),
     notes: steadyWindow
-      ? [`Window: ${steadyWindow.requests} requests "${steadyWindow.name}" of launch ${steadyWindow.launch}, ${formatMs(steadyWindow.endAtMs - steadyWindow.startAtMs)}.`]
+      ? [
+          `Window: ${steadyWindow.requests} requests "${steadyWindow.name}" of launch ${steadyWindow.launch}, ${formatMs(steadyWindow.endAtMs - steadyWindow.startAtMs)}.`,
+        ]
       : ['There was no steady stretch of warm requests.'],
   });
 }
@@ -83,13 +85,27 @@ export function stopwatchTable({ data, findings }: InterpretedRun): string {
   const measured = data.calibration.filter((row) => !row.warmup);
   const { stopwatch } = findings;
   const rows = [
-    row('first token, error', measured.map((one) => one.firstTokenErrorMs)),
-    row('worst chunk of a request, error', measured.map((one) => one.worstChunkErrorMs)),
-    row('connection', measured.map((one) => one.connectMs)),
+    row(
+      'first token, error',
+      measured.map((one) => one.firstTokenErrorMs),
+    ),
+    row(
+      'worst chunk of a request, error',
+      measured.map((one) => one.worstChunkErrorMs),
+    ),
+    row(
+      'connection',
+      measured.map((one) => one.connectMs),
+    ),
   ];
   return renderTable({
     title: stamped(findings.engineKind, 'How good the stopwatch is'),
-    columns: [{ header: 'quantity' }, { header: 'n', decimals: 0 }, { header: 'median (ms)', decimals: 3 }, { header: 'max (ms)', decimals: 3 }],
+    columns: [
+      { header: 'quantity' },
+      { header: 'n', decimals: 0 },
+      { header: 'median (ms)', decimals: 3 },
+      { header: 'max (ms)', decimals: 3 },
+    ],
     rows: stopwatch || measured.length > 0 ? rows : [],
     notes: stopwatch
       ? [

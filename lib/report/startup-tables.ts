@@ -1,9 +1,12 @@
 /** Launches -> tables: the state each one found, its phases, and what no phase explains. */
 import type { LaunchFinding } from '../interpret/findings.js';
 import { formatBytes, formatCount, formatPercent } from '../interpret/format.js';
+import { parseLogLine } from '../launch/milestones.js';
 import type { StartupTimeline } from '../launch/timeline.js';
+import { hidePaths } from './paths.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable, type Cell } from './table.js';
+import { plainLine } from './text.js';
 
 const evidenceLength = 90;
 const gapsShown = 3;
@@ -40,7 +43,9 @@ export function launchesTable({ findings }: InterpretedRun): string {
       launch.stopMs,
       launch.leftoverProcesses,
     ]),
-    notes: findings.launches.flatMap((launch) => launch.state.proof.map((proof) => `Launch ${launch.launch}: ${proof}`)),
+    notes: findings.launches.flatMap((launch) =>
+      launch.state.proof.map((proof) => `Launch ${launch.launch}: ${proof}`),
+    ),
   });
 }
 
@@ -54,7 +59,11 @@ export function phasesTable({ findings }: InterpretedRun): string {
   return parts.join('\n\n') || 'No launch was observed.';
 }
 
-function phaseRows(kind: InterpretedRun['findings']['engineKind'], launch: LaunchFinding, timeline: StartupTimeline): string {
+function phaseRows(
+  kind: InterpretedRun['findings']['engineKind'],
+  launch: LaunchFinding,
+  timeline: StartupTimeline,
+): string {
   const totalMs = timeline.readyAtMs - timeline.spawnAtMs;
   const rows: Cell[][] = timeline.phases.map((phase) => [
     phase.name,
@@ -63,13 +72,32 @@ function phaseRows(kind: InterpretedRun['findings']['engineKind'], launch: Launc
     (phase.endAtMs - timeline.spawnAtMs) / 1000,
     (phase.endAtMs - phase.startAtMs) / 1000,
     share(phase.endAtMs - phase.startAtMs, totalMs),
-    cut(phase.startEvidence),
-    cut(phase.endEvidence),
+    spoken(phase.startEvidence),
+    spoken(phase.endEvidence),
   ]);
-  rows.push(['not explained', 'remainder', undefined, undefined, timeline.remainderMs / 1000, share(timeline.remainderMs, totalMs), undefined, undefined]);
-  rows.push(['launch -> ready', undefined, 0, totalMs / 1000, totalMs / 1000, share(totalMs, totalMs), undefined, undefined]);
+  rows.push([
+    'not explained',
+    'remainder',
+    undefined,
+    undefined,
+    timeline.remainderMs / 1000,
+    share(timeline.remainderMs, totalMs),
+    undefined,
+    undefined,
+  ]);
+  rows.push([
+    'launch -> ready',
+    undefined,
+    0,
+    totalMs / 1000,
+    totalMs / 1000,
+    share(totalMs, totalMs),
+    undefined,
+    undefined,
+  ]);
   const notes = ['Phases may overlap, so their lengths may add up to more than the whole.'];
-  if (timeline.incomplete.length > 0) notes.push(`Only one end was seen, so no length: ${timeline.incomplete.join('; ')}.`);
+  if (timeline.incomplete.length > 0)
+    notes.push(`Only one end was seen, so no length: ${timeline.incomplete.join('; ')}.`);
   return renderTable({
     title: stamped(kind, `Launch ${launch.launch}: phases of launch -> ready`),
     columns: [
@@ -87,7 +115,11 @@ function phaseRows(kind: InterpretedRun['findings']['engineKind'], launch: Launc
   });
 }
 
-function gapRows(kind: InterpretedRun['findings']['engineKind'], launch: LaunchFinding, timeline: StartupTimeline): string {
+function gapRows(
+  kind: InterpretedRun['findings']['engineKind'],
+  launch: LaunchFinding,
+  timeline: StartupTimeline,
+): string {
   return renderTable({
     title: stamped(kind, `Launch ${launch.launch}: the largest gaps no phase covers`),
     columns: [
@@ -103,10 +135,13 @@ function gapRows(kind: InterpretedRun['findings']['engineKind'], launch: LaunchF
         (gap.startAtMs - timeline.spawnAtMs) / 1000,
         (gap.endAtMs - gap.startAtMs) / 1000,
         launch.gapActivity[index],
-        cut(gap.lineBefore),
-        cut(gap.lineAfter),
+        spoken(gap.lineBefore),
+        spoken(gap.lineAfter),
       ]),
-    notes: timeline.gaps.length > gapsShown ? [`${formatCount(timeline.gaps.length - gapsShown)} shorter gaps are not listed.`] : [],
+    notes:
+      timeline.gaps.length > gapsShown
+        ? [`${formatCount(timeline.gaps.length - gapsShown)} shorter gaps are not listed.`]
+        : [],
   });
 }
 
@@ -114,7 +149,12 @@ function gapRows(kind: InterpretedRun['findings']['engineKind'], launch: LaunchF
 export function termsTable({ findings }: InterpretedRun): string {
   return renderTable({
     title: stamped(findings.engineKind, 'Seconds of each term before ready'),
-    columns: [{ header: 'launch', decimals: 0 }, { header: 'term' }, { header: 'length (s)', decimals: 2 }, { header: 'share' }],
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'term' },
+      { header: 'length (s)', decimals: 2 },
+      { header: 'share' },
+    ],
     rows: findings.launches.flatMap((launch) =>
       launch.termMs.map(({ term, ms }) => [
         launch.launch,
@@ -127,6 +167,13 @@ export function termsTable({ findings }: InterpretedRun): string {
 }
 
 const inSeconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
-const inPercent = (fraction: number | undefined): number | undefined => (fraction === undefined ? undefined : fraction * 100);
-const share = (partMs: number, wholeMs: number): number | undefined => (wholeMs > 0 ? (partMs / wholeMs) * 100 : undefined);
-const cut = (line: string): string => (line.length > evidenceLength ? `${line.slice(0, evidenceLength - 1)}…` : line);
+const inPercent = (fraction: number | undefined): number | undefined =>
+  fraction === undefined ? undefined : fraction * 100;
+const share = (partMs: number, wholeMs: number): number | undefined =>
+  wholeMs > 0 ? (partMs / wholeMs) * 100 : undefined;
+
+/** "Worker: Loading weights took 0.01 seconds": who spoke and what, without stamps; paths are cut before the length is. */
+function spoken(line: string): string {
+  const { process, message } = parseLogLine(line);
+  return plainLine(hidePaths(process === undefined ? message : `${process}: ${message}`), evidenceLength);
+}

@@ -22,11 +22,14 @@ interface Bar {
 export function startupWaterfall({ findings }: InterpretedRun): Chart | NoChart {
   const launches = findings.launches.filter((launch) => launch.timeline !== undefined);
   const first = launches[0];
-  if (!first?.timeline) return { kind: 'no-chart', why: 'No launch became ready, so there is no launch -> ready to draw.' };
+  if (!first?.timeline)
+    return { kind: 'no-chart', why: 'No launch became ready, so there is no launch -> ready to draw.' };
   const timelines = launches.flatMap((launch) => launch.timeline ?? []);
   const longestS = Math.max(...timelines.map((timeline) => (timeline.readyAtMs - timeline.spawnAtMs) / 1000));
   const title = stamped(findings.engineKind, waterfallTitle(first, first.timeline));
-  const covered = launches.map((launch) => `${formatPercent(launch.coveredFraction)} of launch ${launch.launch}`).join(', ');
+  const covered = launches
+    .map((launch) => `${formatPercent(launch.coveredFraction)} of launch ${launch.launch}`)
+    .join(', ');
   const subtitle = `${launches.length === 1 ? '1 launch' : `${launches.length} launches`}; named phases cover ${covered}; letter: term of the equation; grey, dashed: ${notExplained}`;
   const panels = launches.flatMap((launch, index) =>
     launch.timeline ? [panel(launch, launch.timeline, longestS, index === launches.length - 1)] : [],
@@ -63,7 +66,10 @@ function barsOf(timeline: StartupTimeline): Bar[] {
     kind: 'remainder',
     startS: seconds(gap.startAtMs),
     endS: seconds(gap.endAtMs),
-    label: index === gaps.length - 1 ? `${formatMs(timeline.remainderMs)} in ${gaps.length} gap${gaps.length === 1 ? '' : 's'}` : '',
+    label:
+      index === gaps.length - 1
+        ? `${formatMs(timeline.remainderMs)} in ${gaps.length} gap${gaps.length === 1 ? '' : 's'}`
+        : '',
   }));
   return [...phases, ...remainder];
 }
@@ -79,10 +85,21 @@ function panel(launch: LaunchFinding, timeline: StartupTimeline, longestS: numbe
     scale: { domain: [0, rounded(longestS * 1.22)], nice: false },
     axis: { title: isLast ? 'seconds since spawn (launch clock)' : null },
   };
-  const y = { field: 'row', type: 'nominal', sort: rows, axis: { title: null, ticks: false, domain: false, grid: true } };
+  const y = {
+    field: 'row',
+    type: 'nominal',
+    sort: rows,
+    axis: { title: null, ticks: false, domain: false, grid: true },
+  };
   const { pages, compileCache } = launch.state;
   return {
-    title: { text: `Launch ${launch.launch}: ready after ${formatMs(readyS * 1000)} (pages ${pages}; compile cache ${compileCache})`, fontSize: 12, fontWeight: 'normal', offset: 6, frame: 'group' },
+    title: {
+      text: `Launch ${launch.launch}: ready after ${formatMs(readyS * 1000)} (pages ${pages}; compile cache ${compileCache})`,
+      fontSize: 12,
+      fontWeight: 'normal',
+      offset: 6,
+      frame: 'group',
+    },
     width: 560,
     height: { step: barHeight },
     data: { values: bars },
@@ -96,17 +113,29 @@ function panel(launch: LaunchFinding, timeline: StartupTimeline, longestS: numbe
           color: { condition: { test: "datum.kind === 'remainder'", value: '#dddddd' }, value: meaningColours.cold },
           stroke: { condition: { test: "datum.kind === 'remainder'", value: '#666666' }, value: meaningColours.cold },
           strokeDash: { condition: { test: "datum.kind === 'remainder'", value: [3, 2] }, value: [1, 0] },
-          tooltip: [{ field: 'row', title: 'phase' }, { field: 'startS', title: 'start (s)' }, { field: 'endS', title: 'end (s)' }],
+          tooltip: [
+            { field: 'row', title: 'phase' },
+            { field: 'startS', title: 'start (s)' },
+            { field: 'endS', title: 'end (s)' },
+          ],
         },
       },
-      { data: { values: [{ readyS }] }, mark: { type: 'rule', color: '#222222', strokeWidth: 1.5 }, encoding: { x: { field: 'readyS', type: 'quantitative' } } },
+      {
+        data: { values: [{ readyS }] },
+        mark: { type: 'rule', color: '#222222', strokeWidth: 1.5 },
+        encoding: { x: { field: 'readyS', type: 'quantitative' } },
+      },
       // The label twice: a white rim first, so that it stays readable across the ready rule.
       ...[{ stroke: '#ffffff', strokeWidth: 4, fill: '#ffffff' }, { fill: '#222222' }].map((paint) => ({
         transform: [{ filter: "datum.label !== ''" }],
         mark: { type: 'text', align: 'left', dx: 5, fontSize: 10.5, ...paint },
         encoding: { x: { field: 'endS', type: 'quantitative' }, y, text: { field: 'label' } },
       })),
-      { data: { values: [{ readyS }] }, mark: { type: 'text', align: 'right', baseline: 'bottom', dx: -3, dy: -2, y: 0, fontSize: 10.5, text: 'ready' }, encoding: { x: { field: 'readyS', type: 'quantitative' } } },
+      {
+        data: { values: [{ readyS }] },
+        mark: { type: 'text', align: 'right', baseline: 'bottom', dx: -3, dy: -2, y: 0, fontSize: 10.5, text: 'ready' },
+        encoding: { x: { field: 'readyS', type: 'quantitative' } },
+      },
     ],
   };
 }
@@ -114,7 +143,14 @@ function panel(launch: LaunchFinding, timeline: StartupTimeline, longestS: numbe
 function barsTable(title: string, launches: readonly LaunchFinding[]): string {
   return renderTable({
     title,
-    columns: [{ header: 'launch', decimals: 0 }, { header: 'phase' }, { header: 'start (s)', decimals: 2 }, { header: 'end (s)', decimals: 2 }],
-    rows: launches.flatMap((launch) => (launch.timeline ? barsOf(launch.timeline) : []).map((bar) => [launch.launch, bar.row, bar.startS, bar.endS])),
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'phase' },
+      { header: 'start (s)', decimals: 2 },
+      { header: 'end (s)', decimals: 2 },
+    ],
+    rows: launches.flatMap((launch) =>
+      (launch.timeline ? barsOf(launch.timeline) : []).map((bar) => [launch.launch, bar.row, bar.startS, bar.endS]),
+    ),
   });
 }

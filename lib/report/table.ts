@@ -21,7 +21,6 @@ export interface TableView {
   readonly notes?: readonly string[] | undefined;
 }
 
-
 const longestCell = 400;
 
 /** The table as GitHub-flavoured Markdown, title above and notes below, without a final newline. No rows: a line that says so. */

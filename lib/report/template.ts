@@ -39,10 +39,21 @@ function serverConfig(data: RunData): string {
     '## Server Config',
     '',
     blank('MODEL', escapeMarkdown(modelLabel(model))),
-    blank('GPU', gpus === '' ? notObservable(`no GPU on this machine (engine device: ${engine.device})`) : escapeMarkdown(gpus)),
+    blank(
+      'GPU',
+      gpus === '' ? notObservable(`no GPU on this machine (engine device: ${engine.device})`) : escapeMarkdown(gpus),
+    ),
     blank('OS/kernel', escapeMarkdown(`${environment.os}, ${environment.kernel}`)),
-    blank('vLLM version', engine.vllmVersion === undefined ? notObservable(`the ${engine.kind} engine tells no version`) : escapeMarkdown(engine.vllmVersion)),
-    blank('Launch flags', flags === '' ? notObservable('the server was started by somebody else') : escapeMarkdown(flags)),
+    blank(
+      'vLLM version',
+      engine.vllmVersion === undefined
+        ? notObservable(`the ${engine.kind} engine tells no version`)
+        : escapeMarkdown(engine.vllmVersion),
+    ),
+    blank(
+      'Launch flags',
+      flags === '' ? notObservable('the server was started by somebody else') : escapeMarkdown(flags),
+    ),
     blank('Notes (anything non-default: quantization, env vars, etc.)', escapeMarkdown(notes(data))),
     '',
     seedDifferencesTable(data.record),
@@ -60,9 +71,13 @@ function notes(data: RunData): string {
   const different = differencesFromSeed(data.record).length;
   return [
     engine.kind === 'rehearsal' ? 'REHEARSAL: a stand-in server, no model ran.' : undefined,
-    model.randomWeights ? "Random weights: this project wrote them in the exact shape of the named model, so times are the model's and text is noise." : undefined,
+    model.randomWeights
+      ? "Random weights: this project wrote them in the exact shape of the named model, so times are the model's and text is noise."
+      : undefined,
     `Environment: ${env.length === 0 ? 'nothing set for the server' : env.join(', ')}.`,
-    different === 0 ? "Every setting has the seed's value." : `${different} settings differ from the seed: see the table.`,
+    different === 0
+      ? "Every setting has the seed's value."
+      : `${different} settings differ from the seed: see the table.`,
   ]
     .filter(Boolean)
     .join(' ');
@@ -81,9 +96,12 @@ function gpuSnapshot(data: RunData): string {
 function memoryAt(data: RunData, point: SnapshotRow['point']): string {
   const rows = data.snapshots.filter((row) => row.point === point);
   const seen = rows.filter((row) => row.memoryUsedMiB !== undefined);
-  if (seen.length > 0) return seen.map((row) => `${row.memoryUsedMiB} (launch ${row.launch}, GPU ${row.gpu ?? 0})`).join(', ');
+  if (seen.length > 0)
+    return seen.map((row) => `${row.memoryUsedMiB} (launch ${row.launch}, GPU ${row.gpu ?? 0})`).join(', ');
   if (rows.length === 0) return notObservable(`the run has no snapshot "${point}"`);
-  return notObservable(data.record.environment.gpus.length === 0 ? 'no GPU on this machine' : 'the GPU reported no memory');
+  return notObservable(
+    data.record.environment.gpus.length === 0 ? 'no GPU on this machine' : 'the GPU reported no memory',
+  );
 }
 
 function coldWarm(data: RunData, findings: Findings): string {
@@ -112,7 +130,9 @@ function warmVariance(data: RunData, findings: Findings): string {
   const warm = warmTimings(findings).slice(0, seedRuns);
   const rows = Array.from({ length: seedRuns }, (_, index): Cell[] => {
     const timing = warm[index];
-    return timing ? timingCells(String(index + 1), timing) : missingCells(String(index + 1), whyNoRequest(findings, undefined));
+    return timing
+      ? timingCells(String(index + 1), timing)
+      : missingCells(String(index + 1), whyNoRequest(findings, undefined));
   });
   return [
     '## Warm Variance (steady state)',
@@ -140,7 +160,12 @@ function summaryBlanks(summary: Summary | undefined, why: string): string[] {
 function runTable(data: RunData, first: string, rows: readonly Cell[][]): string {
   return renderTable({
     title: data.record.engine.kind === 'rehearsal' ? 'REHEARSAL' : undefined,
-    columns: [{ header: first }, { header: 'wall_s', decimals: 3 }, { header: 'total_tokens', decimals: 0 }, { header: 'notes' }],
+    columns: [
+      { header: first },
+      { header: 'wall_s', decimals: 3 },
+      { header: 'total_tokens', decimals: 0 },
+      { header: 'notes' },
+    ],
     rows,
   });
 }
@@ -154,31 +179,51 @@ const missingCells = (run: string, why: string): Cell[] => [run, 'not observable
 
 /** Why a request the template asks for is not there. */
 function whyNoRequest(findings: Findings, launch: number | undefined): string {
-  const failed = findings.launches.filter((one) => one.readyMs === undefined && (launch === undefined || one.launch === launch));
+  const failed = findings.launches.filter(
+    (one) => one.readyMs === undefined && (launch === undefined || one.launch === launch),
+  );
   const ended = failed[0];
   if (findings.launches.length === 0) return 'nothing was launched';
-  if (ended && !findings.timings.some((timing) => timing.outcome === 'completed')) return `launch ${ended.launch} ended before any request (${ended.outcome})`;
+  if (ended && !findings.timings.some((timing) => timing.outcome === 'completed'))
+    return `launch ${ended.launch} ended before any request (${ended.outcome})`;
   return 'the run ended before this request was made';
 }
 
 function sanityMetrics(findings: Findings): string {
-  const interference = findings.interference.map(({ kind, outcome, evidence }) => `${kind}: ${outcome} (${evidence})`).join('; ');
+  const interference = findings.interference
+    .map(({ kind, outcome, evidence }) => `${kind}: ${outcome} (${evidence})`)
+    .join('; ');
   return [
     '## Sanity Metrics During Warm Runs',
     '',
-    blank('Typical GPU util band', bandText(findings.bands, (name) => /gpu/.test(name) && /util/.test(name) && !/memory/.test(name))),
-    blank('Typical GPU power band', bandText(findings.bands, (name) => /power/.test(name))),
-    blank('Typical CPU util band (vLLM pid)', bandText(findings.bands, (name) => /cpu/.test(name) && /server|vllm/.test(name))),
-    blank('Any interference (other GPU jobs, clock changes, etc.)', interference === '' ? notObservable('nothing was watched') : escapeMarkdown(interference)),
+    blank(
+      'Typical GPU util band',
+      bandText(findings.bands, (name) => /gpu/.test(name) && /util/.test(name) && !/memory/.test(name)),
+    ),
+    blank(
+      'Typical GPU power band',
+      bandText(findings.bands, (name) => /power/.test(name)),
+    ),
+    blank(
+      'Typical CPU util band (vLLM pid)',
+      bandText(findings.bands, (name) => /cpu/.test(name) && /server|vllm/.test(name)),
+    ),
+    blank(
+      'Any interference (other GPU jobs, clock changes, etc.)',
+      interference === '' ? notObservable('nothing was watched') : escapeMarkdown(interference),
+    ),
   ].join('\n');
 }
 
 function bandText(bands: readonly BandFinding[], isIt: (lowerCaseName: string) => boolean): string {
   const band = bands.find((one) => isIt(one.quantity.toLowerCase()));
   if (!band) return notObservable('it was not sampled while requests were warm');
-  if (band.low === undefined || band.high === undefined) return notObservable(band.absentBecause ?? 'no reading fell into the window');
+  if (band.low === undefined || band.high === undefined)
+    return notObservable(band.absentBecause ?? 'no reading fell into the window');
   const note = band.note === undefined ? '' : `; ${band.note}`;
-  return escapeMarkdown(`${formatNumber(band.low)} to ${formatQuantity(band.high, band.unit)}, median ${formatNumber(band.median)} (n = ${band.n ?? 0}${note})`);
+  return escapeMarkdown(
+    `${formatNumber(band.low)} to ${formatQuantity(band.high, band.unit)}, median ${formatNumber(band.median)} (n = ${band.n ?? 0}${note})`,
+  );
 }
 
 const questions = [
@@ -191,7 +236,10 @@ const questions = [
 function interpretation(findings: Findings): string {
   const answered = questions.flatMap((question, index) => {
     const lines = findings.answers[index]?.lines ?? [];
-    const answer = lines.length === 0 ? [notObservable(whyNoRequest(findings, undefined))] : lines.map((line) => escapeMarkdown(line));
+    const answer =
+      lines.length === 0
+        ? [notObservable(whyNoRequest(findings, undefined))]
+        : lines.map((line) => escapeMarkdown(line));
     return [`${index + 1}) ${question}`, ...answer.map((line) => `   - ${line}`)];
   });
   return ['## Interpretation (write 5–10 lines, evidence-based)', '', ...answered].join('\n');

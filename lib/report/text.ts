@@ -4,7 +4,8 @@
  */
 import { hidePaths } from './paths.js';
 
-const ansiSequence = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -/]*[0-~]?/g;
+const ansiSequence =
+  /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -/]*[0-~]?/g;
 const lineBreak = /[\t\n\v\f\r\u0085\u2028\u2029]+/g;
 // C0, DEL and C1 controls, and the marks that change the direction of what follows them.
 const invisible = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;

@@ -1,9 +1,11 @@
 /** Chart 4: how the text arrived, chunk by chunk, cold and warm streams over each other. */
 import type { ChunkRow, RequestRow } from '../archive/tables.js';
-import type { Findings } from '../interpret/findings.js';
+import type { Findings, RequestTiming } from '../interpret/findings.js';
 import { formatMs } from '../interpret/format.js';
+import { median, sortSamples } from '../interpret/stats.js';
 import { framed, meaningColours, rounded, type Chart, type NoChart } from './chart.js';
 import { downsample } from './downsample.js';
+import { warmTimings } from './request-tables.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
 
@@ -19,21 +21,42 @@ interface Stream {
 /** Cumulative chunks with generated text against milliseconds since sending, one line a streamed request. */
 export function tokenTimes({ data, findings }: InterpretedRun): Chart | NoChart {
   const streams = streamsOf(data.requests, data.chunks);
-  if (streams.length === 0) return { kind: 'no-chart', why: "No streamed request with the seed's payload brought text, so there are no tokens to place in time." };
+  if (streams.length === 0)
+    return {
+      kind: 'no-chart',
+      why: "No streamed request with the seed's payload brought text, so there are no tokens to place in time.",
+    };
   const perStream = Math.max(8, Math.floor(pointsInAll / streams.length));
   const values = streams.flatMap((stream) =>
-    downsample(stream.points, perStream).map((point) => ({ request: stream.request.requestId, kind: stream.kind, ms: rounded(point.x), count: point.y })),
+    downsample(stream.points, perStream).map((point) => ({
+      request: stream.request.requestId,
+      kind: stream.kind,
+      ms: rounded(point.x),
+      count: point.y,
+    })),
   );
   const title = stamped(findings.engineKind, tokensTitle(findings));
   const cold = streams.filter((stream) => stream.kind === 'cold').length;
-  const unit = streams.every(({ request }) => request.completionTokens === request.chunks) ? 'tokens (each chunk held one)' : 'chunks of text (one may hold several tokens)';
+  const unit = streams.every(({ request }) => request.completionTokens === request.chunks)
+    ? 'tokens (each chunk held one)'
+    : 'chunks of text (one may hold several tokens)';
   const subtitle = `n = ${cold} cold and ${streams.length - cold} warm streams, the seed's payload; cold: thick line, warm: thin lines`;
-  const colour = { field: 'kind', type: 'nominal', scale: { domain: ['warm', 'cold'], range: [meaningColours.warm, meaningColours.cold] }, legend: { title: null } };
+  const colour = {
+    field: 'kind',
+    type: 'nominal',
+    scale: { domain: ['warm', 'cold'], range: [meaningColours.warm, meaningColours.cold] },
+    legend: { title: null },
+  };
   const line = (kind: 'cold' | 'warm', mark: Record<string, unknown>) => ({
     transform: [{ filter: `datum.kind === '${kind}'` }],
     mark: { type: 'line', interpolate: 'step-after', ...mark },
     encoding: {
-      x: { field: 'ms', type: 'quantitative', scale: { zero: true }, axis: { title: 'milliseconds since the request was sent' } },
+      x: {
+        field: 'ms',
+        type: 'quantitative',
+        scale: { zero: true },
+        axis: { title: 'milliseconds since the request was sent' },
+      },
       y: { field: 'count', type: 'quantitative', axis: { title: unit } },
       color: colour,
       detail: { field: 'request' },
@@ -66,23 +89,39 @@ function streamsOf(requests: readonly RequestRow[], chunks: readonly ChunkRow[])
   return requests.flatMap((request): Stream[] => {
     const own = byRequest.get(request.requestId) ?? [];
     const { sentAtMs } = request;
-    if (!seedNames.includes(request.name) || request.outcome !== 'completed' || sentAtMs === undefined || own.length === 0) return [];
+    if (
+      !seedNames.includes(request.name) ||
+      request.outcome !== 'completed' ||
+      sentAtMs === undefined ||
+      own.length === 0
+    )
+      return [];
     const ordered = [...own].sort((a, b) => a.sequence - b.sequence);
     const points = ordered.map((chunk, index) => ({ x: chunk.atMs - sentAtMs, y: index + 1 }));
     return [{ request, kind: request.name === 'cold_1' ? 'cold' : 'warm', points }];
   });
 }
 
+/** Both ends of the stream: a mean time per token would hide text that arrives in bursts. */
 function tokensTitle(findings: Findings): string {
-  const cold = findings.timings.find((timing) => timing.name === 'cold_1' && timing.streamed && timing.outcome === 'completed');
-  const warmTtftMs = findings.warmTtftMs?.median;
-  const warmTpotMs = findings.warmTpotMs?.median;
-  if (cold?.ttftMs === undefined || warmTtftMs === undefined) return `Text arrived at ${formatMs(warmTpotMs ?? cold?.tpotMs)} a token; no pair of cold and warm streams to compare`;
-  const laterMs = cold.ttftMs - warmTtftMs;
-  const start = `The cold stream began ${formatMs(Math.abs(laterMs))} ${laterMs < 0 ? 'earlier' : 'later'} than the warm median`;
-  if (cold.tpotMs === undefined || warmTpotMs === undefined) return start;
-  return `${start}, then took ${formatMs(cold.tpotMs)} a token against ${formatMs(warmTpotMs)}`;
+  const cold = findings.timings.find(
+    (timing) => timing.name === 'cold_1' && timing.streamed && timing.outcome === 'completed',
+  );
+  const ofSameLaunch = warmTimings(findings, cold?.launch).filter((timing) => timing.streamed);
+  const warm = ofSameLaunch.length > 0 ? ofSameLaunch : warmTimings(findings).filter((timing) => timing.streamed);
+  const medianOf = (pick: (timing: RequestTiming) => number | undefined): number | undefined =>
+    median(sortSamples(warm.flatMap((timing) => pick(timing) ?? [])));
+  const warmTtftMs = medianOf((timing) => timing.ttftMs);
+  const warmE2eMs = medianOf((timing) => timing.e2eMs);
+  if (cold?.ttftMs === undefined || warmTtftMs === undefined)
+    return 'When the text arrived: there is no pair of cold and warm streams to compare';
+  const start = `The cold stream began ${difference(cold.ttftMs - warmTtftMs)} than the warm median`;
+  const end =
+    cold.e2eMs === undefined || warmE2eMs === undefined ? '' : `, and ended ${difference(cold.e2eMs - warmE2eMs)}`;
+  return `${start} of launch ${warm[0]?.launch ?? cold.launch}${end}`;
 }
+
+const difference = (ms: number): string => `${formatMs(Math.abs(ms))} ${ms < 0 ? 'earlier' : 'later'}`;
 
 function streamsTable(title: string, streams: readonly Stream[]): string {
   return renderTable({

@@ -52,8 +52,10 @@ function isWithin(version, oldest, newest) {
 function explainNoPython({ seen, fitting, named, oldest, newest, purpose }) {
   const wanted =
     newest[1] === 99 ? `Python ${oldest.join('.')} or newer` : `Python ${oldest.join('.')} to ${newest.join('.')}`;
-  const remedy = 'install it (Debian, Ubuntu: apt-get install python3 python3-venv) or name one with DAY007_PYTHON=/path/to/python3';
-  if (named && seen.length === 0) return `DAY007_PYTHON names ${named}, which does not run as a Python: give the path of a ${wanted}.`;
+  const remedy =
+    'install it (Debian, Ubuntu: apt-get install python3 python3-venv) or name one with DAY007_PYTHON=/path/to/python3';
+  if (named && seen.length === 0)
+    return `DAY007_PYTHON names ${named}, which does not run as a Python: give the path of a ${wanted}.`;
   if (seen.length === 0) return `Python was not found: ${purpose} needs ${wanted}; ${remedy}.`;
   const [first] = fitting;
   if (first) {
@@ -69,7 +71,11 @@ function explainNoPython({ seen, fitting, named, oldest, newest, purpose }) {
  */
 export function isInstalled(venvDir, requirementsFile) {
   const file = join(venvDir, STAMP);
-  return existsSync(file) && existsSync(join(venvDir, 'bin', 'python')) && readFileSync(file, 'utf8') === stampOf(venvDir, requirementsFile);
+  return (
+    existsSync(file) &&
+    existsSync(join(venvDir, 'bin', 'python')) &&
+    readFileSync(file, 'utf8') === stampOf(venvDir, requirementsFile)
+  );
 }
 
 function stampOf(venvDir, requirementsFile) {
@@ -83,7 +89,12 @@ export async function installRequirements(venvDir, requirementsFile, python, pip
   await install(`python -m venv ${name}`, python.command, ['-m', 'venv', venvDir], { place: venvDir });
   const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--retries', '2', ...pipArgs];
   const args = [...pip, '-r', requirementsFile];
-  const seconds = await install(`pip install -r ${relative(root, requirementsFile)}`, join(venvDir, 'bin', 'python'), args, { place: venvDir });
+  const seconds = await install(
+    `pip install -r ${relative(root, requirementsFile)}`,
+    join(venvDir, 'bin', 'python'),
+    args,
+    { place: venvDir },
+  );
   writeFileSync(join(venvDir, STAMP), stampOf(venvDir, requirementsFile));
   return seconds;
 }

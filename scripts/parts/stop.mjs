@@ -7,7 +7,8 @@ export class Stop extends Error {
 const CAUSES = [
   {
     pattern: /ENOSPC|No space left on device|Disk quota exceeded|EDQUOT/i,
-    sentence: (what, place) => `${what} stopped because the disk that holds ${place} is full: free some space and run the command again.`,
+    sentence: (what, place) =>
+      `${what} stopped because the disk that holds ${place} is full: free some space and run the command again.`,
   },
   {
     pattern:
@@ -22,7 +23,8 @@ const CAUSES = [
   },
   {
     pattern: /EACCES|EPERM|Permission denied/i,
-    sentence: (what, place) => `${what} may not write below ${place}: make the folder yours (chown) and run the command again.`,
+    sentence: (what, place) =>
+      `${what} may not write below ${place}: make the folder yours (chown) and run the command again.`,
   },
 ];
 

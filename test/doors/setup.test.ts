@@ -16,7 +16,8 @@ case "$1" in
   -m) mkdir -p "$3/bin"; printf '#!/bin/sh\\n%s\\n' '${inVenv}' > "$3/bin/python"; /bin/chmod +x "$3/bin/python" ;;
 esac`;
 /** An npm that leaves the hidden lockfile which a real one leaves. */
-const workingNpm = 'mkdir -p node_modules; cat package-lock.json > node_modules/.package-lock.json; echo ran >> npm-runs';
+const workingNpm =
+  'mkdir -p node_modules; cat package-lock.json > node_modules/.package-lock.json; echo ran >> npm-runs';
 
 function setUp(programs: Record<string, string>, env: Record<string, string> = {}): Promise<Outcome> {
   return run(['scripts/door.cjs', 'setup'], { cwd: clone, env: { PATH: fakePath(clone, programs), ...env } });
@@ -24,7 +25,10 @@ function setUp(programs: Record<string, string>, env: Record<string, string> = {
 
 /** The person reads one sentence, after the lines of steps that were begun. */
 function sentence({ stderr }: Outcome): string {
-  const lines = stderr.trim().split('\n').filter((line) => !/ \.\.\. /.test(line));
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .filter((line) => !/ \.\.\. /.test(line));
   expect(lines).toHaveLength(1);
   return lines[0] ?? '';
 }
@@ -32,7 +36,10 @@ function sentence({ stderr }: Outcome): string {
 describe('setup says what is missing and what to do', () => {
   test('a Node that is too old is told before anything else runs', async () => {
     const preload = join(clone, 'old-node.cjs');
-    writeFileSync(preload, `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.18.3' } });`);
+    writeFileSync(
+      preload,
+      `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.18.3' } });`,
+    );
     const outcome = await run(['-r', preload, 'scripts/door.cjs', 'setup'], { cwd: clone });
     expect(outcome.exitCode).toBe(1);
     expect(sentence(outcome)).toBe(
@@ -43,37 +50,62 @@ describe('setup says what is missing and what to do', () => {
   test('no Python at all', async () => {
     const outcome = await setUp({ npm: workingNpm });
     expect(outcome.exitCode).toBe(1);
-    expect(sentence(outcome)).toMatch(/^Python was not found: Jupyter needs Python 3\.10 or newer; install it .*DAY007_PYTHON/);
+    expect(sentence(outcome)).toMatch(
+      /^Python was not found: Jupyter needs Python 3\.10 or newer; install it .*DAY007_PYTHON/,
+    );
     expect(existsSync(join(clone, 'npm-runs'))).toBe(false);
   });
 
   test('a Python that is too old is named with its version', async () => {
     const outcome = await setUp({ npm: workingNpm, python3: python('3.8.18', 'venv') });
     expect(outcome.exitCode).toBe(1);
-    expect(sentence(outcome)).toMatch(/^python3 is Python 3\.8\.18, but Jupyter needs Python 3\.10 or newer: install it/);
+    expect(sentence(outcome)).toMatch(
+      /^python3 is Python 3\.8\.18, but Jupyter needs Python 3\.10 or newer: install it/,
+    );
   });
 
   test('a newer Python under another name is taken', async () => {
-    const outcome = await setUp({ npm: workingNpm, python3: python('3.8.18', 'venv'), 'python3.12': python('3.12.1', 'venv') });
+    const outcome = await setUp({
+      npm: workingNpm,
+      python3: python('3.8.18', 'venv'),
+      'python3.12': python('3.12.1', 'venv'),
+    });
     expect(outcome).toMatchObject({ exitCode: 0 });
   });
 
   test('a Python without venv names the Debian package that brings it', async () => {
     const outcome = await setUp({ npm: workingNpm, python3: python('3.11.2', 'no-venv') });
     expect(outcome.exitCode).toBe(1);
-    expect(sentence(outcome)).toMatch(/^python3 is Python 3\.11\.2, but its venv module is missing: apt-get install python3\.11-venv/);
+    expect(sentence(outcome)).toMatch(
+      /^python3 is Python 3\.11\.2, but its venv module is missing: apt-get install python3\.11-venv/,
+    );
   });
 
   test('DAY007_PYTHON that is no Python', async () => {
-    const outcome = await setUp({ npm: workingNpm, python3: python('3.11.2', 'venv') }, { DAY007_PYTHON: '/nowhere/python3' });
+    const outcome = await setUp(
+      { npm: workingNpm, python3: python('3.11.2', 'venv') },
+      { DAY007_PYTHON: '/nowhere/python3' },
+    );
     expect(outcome.exitCode).toBe(1);
     expect(sentence(outcome)).toMatch(/^DAY007_PYTHON names \/nowhere\/python3, which does not run/);
   });
 
   test.each([
-    ['no network for npm', { npm: 'echo "npm error code EAI_AGAIN" >&2; exit 1' }, /^npm ci could not reach the package registry: check the network/],
-    ['a full disk for npm', { npm: 'echo "npm error code ENOSPC" >&2; exit 1' }, /^npm ci stopped because the disk that holds .*node_modules is full/],
-    ['npm failing otherwise', { npm: 'echo "something odd" >&2; exit 7' }, /^npm ci failed \(exit code 7\)\. Its output is in \.cache\/setup\/npm-ci\.log\.$/],
+    [
+      'no network for npm',
+      { npm: 'echo "npm error code EAI_AGAIN" >&2; exit 1' },
+      /^npm ci could not reach the package registry: check the network/,
+    ],
+    [
+      'a full disk for npm',
+      { npm: 'echo "npm error code ENOSPC" >&2; exit 1' },
+      /^npm ci stopped because the disk that holds .*node_modules is full/,
+    ],
+    [
+      'npm failing otherwise',
+      { npm: 'echo "something odd" >&2; exit 7' },
+      /^npm ci failed \(exit code 7\)\. Its output is in \.cache\/setup\/npm-ci\.log\.$/,
+    ],
   ])('%s', async (_name, programs, expected) => {
     const outcome = await setUp({ python3: python('3.11.2', 'venv'), ...programs });
     expect(outcome.exitCode).toBe(1);
@@ -87,8 +119,16 @@ describe('setup says what is missing and what to do', () => {
   });
 
   test.each([
-    ['no network for pip', 'echo "NewConnectionError: [Errno 101] Network is unreachable"; exit 1', /^pip install -r requirements\.txt could not reach the package registry/],
-    ['a full disk for pip', 'echo "OSError: [Errno 28] No space left on device"; exit 1', /^pip install -r requirements\.txt stopped because the disk .*\.venv is full/],
+    [
+      'no network for pip',
+      'echo "NewConnectionError: [Errno 101] Network is unreachable"; exit 1',
+      /^pip install -r requirements\.txt could not reach the package registry/,
+    ],
+    [
+      'a full disk for pip',
+      'echo "OSError: [Errno 28] No space left on device"; exit 1',
+      /^pip install -r requirements\.txt stopped because the disk .*\.venv is full/,
+    ],
   ])('%s leaves an environment that the next run makes anew', async (_name, pip, expected) => {
     const outcome = await setUp({ npm: workingNpm, python3: python('3.11.2', 'venv', pip) });
     expect(outcome.exitCode).toBe(1);
@@ -127,9 +167,13 @@ describe('setup does only what is needed', () => {
 });
 
 test('every pinned version of requirements.txt is exact, and tslab too', () => {
-  const pins = readFileSync(join(projectRoot, 'requirements.txt'), 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const pins = readFileSync(join(projectRoot, 'requirements.txt'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
   expect(pins.filter((line) => !/^[a-z0-9-]+==[^=;]+(; python_version < "3\.11")?$/.test(line))).toEqual([]);
-  const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
+  const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
   expect(manifest.dependencies['tslab']).toBe('1.0.22');
 });
 

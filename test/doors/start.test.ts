@@ -12,16 +12,32 @@ afterEach(() => removeFolder(join(out, '..')));
 interface Cell {
   readonly cell_type: string;
   readonly execution_count: number | null;
-  readonly outputs: readonly { output_type: string; name?: string; text?: string | string[]; data?: Record<string, unknown> }[];
+  readonly outputs: readonly {
+    output_type: string;
+    name?: string;
+    text?: string | string[];
+    data?: Record<string, unknown>;
+  }[];
 }
 const readCodeCells = (name: string): readonly Cell[] =>
-  (JSON.parse(readFileSync(join(out, `${name}.ipynb`), 'utf8')) as { cells: Cell[] }).cells.filter((cell) => cell.cell_type === 'code');
-const startNotebook = (name: string) => ['scripts/door.cjs', 'start', '--notebook', join(notebooks, `${name}.ipynb`), '--out', out];
+  (JSON.parse(readFileSync(join(out, `${name}.ipynb`), 'utf8')) as { cells: Cell[] }).cells.filter(
+    (cell) => cell.cell_type === 'code',
+  );
+const startNotebook = (name: string) => [
+  'scripts/door.cjs',
+  'start',
+  '--notebook',
+  join(notebooks, `${name}.ipynb`),
+  '--out',
+  out,
+];
 
 /** What a browser would load: addresses in src, in href of a link, in url() and @import that are no data. */
 function externalAddresses(page: string): string[] {
   const references = /\ssrc=["']([^"']*)|<link[^>]*\shref=["']([^"']*)|url\(\s*["']?([^"')]*)|@import\s+["']([^"']*)/gi;
-  return [...page.matchAll(references)].map(([, ...addresses]) => addresses.join('')).filter((address) => !/^(data:|#)/.test(address));
+  return [...page.matchAll(references)]
+    .map(([, ...addresses]) => addresses.join(''))
+    .filter((address) => !/^(data:|#)/.test(address));
 }
 
 describe('a notebook that runs to its end', () => {
@@ -41,11 +57,17 @@ describe('a notebook that runs to its end', () => {
     const cells = readCodeCells('success');
     expect(cells.map((cell) => cell.execution_count)).toEqual([1, 2, 3]);
     expect(cells[0]?.outputs).toHaveLength(1);
-    expect(cells[1]?.outputs.map(({ name, text, data }) => [name, [text ?? data?.['text/plain']].flat().join('')])).toEqual([
+    expect(
+      cells[1]?.outputs.map(({ name, text, data }) => [name, [text ?? data?.['text/plain']].flat().join('')]),
+    ).toEqual([
       [undefined, 'loading 100 %'],
       ['stdout', '100/100 done\n'],
     ]);
-    expect(Object.keys(cells[2]?.outputs[0]?.data ?? {})).toEqual(['application/vnd.vegalite.v5+json', 'image/png', 'text/plain']);
+    expect(Object.keys(cells[2]?.outputs[0]?.data ?? {})).toEqual([
+      'application/vnd.vegalite.v5+json',
+      'image/png',
+      'text/plain',
+    ]);
 
     const page = readFileSync(join(out, 'success.html'), 'utf8');
     expect(externalAddresses(page)).toEqual([]);
@@ -57,7 +79,9 @@ describe('a notebook that runs to its end', () => {
   test('a page that would load a picture from elsewhere is an error that names it', async () => {
     const { exitCode, stderr } = await run(startNotebook('remote-picture'));
     expect(exitCode).toBe(1);
-    expect(stderr.trim()).toBe('remote-picture.html is not self-contained, it would load img src: https://example.org/picture.png');
+    expect(stderr.trim()).toBe(
+      'remote-picture.html is not self-contained, it would load img src: https://example.org/picture.png',
+    );
   });
 });
 
@@ -66,7 +90,9 @@ describe('a notebook with a failing cell', () => {
     const { exitCode, stdout, stderr } = await run(startNotebook('failure'));
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/^\nCell 4 failed\.\n\n {4}class LaunchError extends Error \{\n/);
-    expect(stderr).toContain('\nLaunchError: the server died with exit code 3; its last line was "out of memory"; try a smaller model\n');
+    expect(stderr).toContain(
+      '\nLaunchError: the server died with exit code 3; its last line was "out of memory"; try a smaller model\n',
+    );
     expect(stderr).toMatch(/\n {4}at evalmachine/);
     expect(stdout).not.toContain('never reached');
     expect(readCodeCells('failure').map((cell) => cell.execution_count)).toEqual([1, 2, null]);
@@ -116,7 +142,9 @@ describe('the arguments of npm start', () => {
     mkdirSync(out);
     const { exitCode, stderr } = await run([...startNotebook('success'), '--replay', out]);
     expect(exitCode).toBe(1);
-    expect(stderr.trim()).toBe(`${out} is not a run folder (it has no run.json): give the folder that a run printed at its end, or one below data/published.`);
+    expect(stderr.trim()).toBe(
+      `${out} is not a run folder (it has no run.json): give the folder that a run printed at its end, or one below data/published.`,
+    );
   });
 
   test('an unknown option names the known ones', async () => {
@@ -133,7 +161,9 @@ describe('the arguments of npm start', () => {
     expect(replay.stdout).toContain(`replay ${out} run undefined`);
     expect(existsSync(join(out, 'rendered', 'environment.html'))).toBe(true);
 
-    const fresh = await run(['scripts/door.cjs', 'start', '--notebook', notebook], { env: { DAY007_RUN_ID: undefined } });
+    const fresh = await run(['scripts/door.cjs', 'start', '--notebook', notebook], {
+      env: { DAY007_RUN_ID: undefined },
+    });
     const runId = /replay undefined run (\S+)/.exec(fresh.stdout)?.[1] ?? '';
     expect(runId).toMatch(/^\d{4}-\d\d-\d\dT\d{6}Z-[0-9a-f]{4}$/);
     const folder = /^Run folder {2}(.+)$/m.exec(fresh.stdout)?.[1] ?? '';

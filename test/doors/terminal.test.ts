@@ -17,7 +17,8 @@ ${script}
 sys.__stdout__.write(stream.getvalue())`;
   const python = join(projectRoot, '.venv', 'bin', 'python');
   const launcher = `require('node:child_process').spawn(${JSON.stringify(python)}, ['-c', ${JSON.stringify(program)}], { stdio: 'inherit' })`;
-  const { stdout, stderr } = await start(['-e', launcher], { env: { COLUMNS: '40', PYTHONDONTWRITEBYTECODE: '1' } }).ended;
+  const { stdout, stderr } = await start(['-e', launcher], { env: { COLUMNS: '40', PYTHONDONTWRITEBYTECODE: '1' } })
+    .ended;
   expect(stderr).toBe('');
   return stdout;
 }
@@ -29,7 +30,9 @@ for tenth in range(0, 51):
     terminal.progress(f"loading {tenth} of 50")
 terminal.end_cell()
 terminal.line("next")`;
-  expect(await record(false, script)).toBe('loading 0 of 50\nloading 20 of 50\nloading 40 of 50\nloading 50 of 50\nnext\n');
+  expect(await record(false, script)).toBe(
+    'loading 0 of 50\nloading 20 of 50\nloading 40 of 50\nloading 50 of 50\nnext\n',
+  );
 });
 
 test('in a log, text that rewrites its line with carriage returns counts as progress', async () => {
@@ -54,7 +57,9 @@ test('on a terminal, progress rewrites its line, is cut to the width, and stays 
 terminal.progress("loading weights\n 1 of 2 files")
 terminal.progress("x" * 60)
 terminal.line("next")`;
-  expect(await record(true, script)).toBe(`\r\u001b[Kloading weights · 1 of 2 files\r\u001b[K${'x'.repeat(39)}\nnext\n`);
+  expect(await record(true, script)).toBe(
+    `\r\u001b[Kloading weights · 1 of 2 files\r\u001b[K${'x'.repeat(39)}\nnext\n`,
+  );
 });
 
 test('on a terminal, a line that grows piece by piece is shown once, whole', async () => {

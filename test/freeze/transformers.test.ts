@@ -64,12 +64,13 @@ const title = python
   : 'in transformers (no Python with transformers here; name one in DAY007_TEST_PYTHON)';
 
 describe.skipIf(!python)(`a synthetic model ${title}`, () => {
-  const root = mkdtempSync(join(tmpdir(), 'transformers-'));
+  let root = '';
   afterAll(() => rmSync(root, { recursive: true, force: true }));
   let reports: Report[] = [];
 
   /** The weights of tiny alone are written; the others are judged by their small files. */
   beforeAll(async () => {
+    root = mkdtempSync(join(tmpdir(), 'transformers-'));
     const folders: string[] = [];
     for (const shape of syntheticShapes) folders.push(await writeFolder(shape));
     const run = spawnSync(python as string, ['test/freeze/check_checkpoint.py'], {

@@ -4,7 +4,15 @@
  */
 import type { RunData } from '../../lib/archive/folder.js';
 import type { RunRecord } from '../../lib/archive/record.js';
-import type { ChunkRow, GpuRow, ProcessRow, RequestRow, SampleRow, SnapshotRow, StartupRow } from '../../lib/archive/tables.js';
+import type {
+  ChunkRow,
+  GpuRow,
+  ProcessRow,
+  RequestRow,
+  SampleRow,
+  SnapshotRow,
+  StartupRow,
+} from '../../lib/archive/tables.js';
 import type { Findings, LaunchFinding, RequestTiming } from '../../lib/interpret/findings.js';
 import { summarize } from '../../lib/interpret/stats.js';
 import { startupTimeline } from '../../lib/launch/timeline.js';
@@ -17,10 +25,22 @@ export const sampleRecord: RunRecord = {
   clockOriginNs: '9007199254740993123',
   config: { model: 'synthetic:qwen2.5-0.5b', port: 8000, warmRuns: 10 },
   configEntries: [
-    { field: 'model', value: 'synthetic:qwen2.5-0.5b', source: 'environment', seedValue: 'microsoft/Phi-3-mini-4k-instruct', why: 'fits this machine without a GPU' },
+    {
+      field: 'model',
+      value: 'synthetic:qwen2.5-0.5b',
+      source: 'environment',
+      seedValue: 'microsoft/Phi-3-mini-4k-instruct',
+      why: 'fits this machine without a GPU',
+    },
     { field: 'dtype', value: 'auto', source: 'seed', seedValue: 'auto' },
     { field: 'max-model-len', value: '4096', source: 'seed', seedValue: '4096' },
-    { field: 'gpu-memory-utilization', value: 'not given', source: 'engine', seedValue: '0.92', why: 'the CPU engine sizes its KV cache in GiB: VLLM_CPU_KVCACHE_SPACE=1' },
+    {
+      field: 'gpu-memory-utilization',
+      value: 'not given',
+      source: 'engine',
+      seedValue: '0.92',
+      why: 'the CPU engine sizes its KV cache in GiB: VLLM_CPU_KVCACHE_SPACE=1',
+    },
     { field: 'warm runs', value: '10', source: 'default' },
   ],
   engine: {
@@ -29,7 +49,15 @@ export const sampleRecord: RunRecord = {
     vllmVersion: '0.32.0',
     torchVersion: '2.12.0',
     transformersVersion: '5.9.0',
-    command: ['/opt/envs/vllm/bin/vllm', 'serve', '/home/carol/models/qwen', '--max-model-len', '4096', '--port', '8000'],
+    command: [
+      '/opt/envs/vllm/bin/vllm',
+      'serve',
+      '/home/carol/models/qwen',
+      '--max-model-len',
+      '4096',
+      '--port',
+      '8000',
+    ],
     env: { VLLM_CPU_KVCACHE_SPACE: '1', VLLM_CACHE_ROOT: '/home/carol/cache' },
     chosenBecause: 'vllm was found in .venv-vllm',
   },
@@ -55,13 +83,24 @@ export const sampleRecord: RunRecord = {
     shape: { layers: 24, hidden: 896 },
     parameters: 494_032_768,
     weightsBytes: 988_065_536,
-    files: [{ path: 'model.safetensors', bytes: 988_065_536, sha256: 'a1b2c3d4e5f60718'.repeat(4), residentFraction: 0 }],
+    files: [
+      { path: 'model.safetensors', bytes: 988_065_536, sha256: 'a1b2c3d4e5f60718'.repeat(4), residentFraction: 0 },
+    ],
     randomWeights: true,
     fingerprint: 'f00d'.repeat(16),
   },
   workloads: [
-    { name: 'seed', payload: { prompt: 'Say hello from a small language model.', max_tokens: 64, temperature: 0 }, note: 'constant' },
-    { name: 'long', payload: { prompt: [1, 2, 3], max_tokens: 64 }, promptTokenIds: [1, 2, 3], note: 'fixed token ids' },
+    {
+      name: 'seed',
+      payload: { prompt: 'Say hello from a small language model.', max_tokens: 64, temperature: 0 },
+      note: 'constant',
+    },
+    {
+      name: 'long',
+      payload: { prompt: [1, 2, 3], max_tokens: 64 },
+      promptTokenIds: [1, 2, 3],
+      note: 'fixed token ids',
+    },
   ],
   fingerprint: 'beef'.repeat(16),
 };
@@ -128,7 +167,13 @@ function plans(launch: number): Plan[] {
   return [
     { ...seed, name: 'cold_1', index: 1, streamed: launch === 1, ttftMs: launch === 1 ? 800 : 600 },
     { ...seed, name: 'warm_1', index: 1, streamed: true, ttftMs: 50 },
-    ...Array.from({ length: 10 }, (_, i) => ({ ...seed, name: 'warm', index: i + 1, streamed: true, ttftMs: 40 + ((i * 7) % 10) * 0.5 })),
+    ...Array.from({ length: 10 }, (_, i) => ({
+      ...seed,
+      name: 'warm',
+      index: i + 1,
+      streamed: true,
+      ttftMs: 40 + ((i * 7) % 10) * 0.5,
+    })),
     { ...long, name: 'cold-long', ttftMs: 900, cachedTokens: 0 },
     { ...long, name: 'warm-unique', ttftMs: 500, cachedTokens: 0 },
     { ...long, name: 'warm-cached', ttftMs: 60, cachedTokens: 1024 },
@@ -149,19 +194,62 @@ function requestRows(launch: number): { requests: RequestRow[]; chunks: ChunkRow
     const lastTokenAtMs = firstTokenAtMs + (tokens - 1) * gapMs;
     const promptTokens = plan.workload === 'seed' ? 9 : 1040;
     requests.push({
-      requestId, launch, name: plan.name, index: plan.index, workload: plan.workload, streamed: plan.streamed, outcome: 'completed',
-      httpStatus: 200, startAtMs: atMs, connectedAtMs: atMs + 0.5, sentAtMs, endAtMs: lastTokenAtMs + 1,
+      requestId,
+      launch,
+      name: plan.name,
+      index: plan.index,
+      workload: plan.workload,
+      streamed: plan.streamed,
+      outcome: 'completed',
+      httpStatus: 200,
+      startAtMs: atMs,
+      connectedAtMs: atMs + 0.5,
+      sentAtMs,
+      endAtMs: lastTokenAtMs + 1,
       ...(plan.streamed
-        ? { headersAtMs: sentAtMs + 4, firstByteAtMs: firstTokenAtMs - 0.2, firstEventAtMs: firstTokenAtMs, firstChoiceAtMs: firstTokenAtMs, firstTokenAtMs, firstVisibleAtMs: firstTokenAtMs, lastTokenAtMs, doneAtMs: lastTokenAtMs + 0.5, chunks: tokens }
+        ? {
+            headersAtMs: sentAtMs + 4,
+            firstByteAtMs: firstTokenAtMs - 0.2,
+            firstEventAtMs: firstTokenAtMs,
+            firstChoiceAtMs: firstTokenAtMs,
+            firstTokenAtMs,
+            firstVisibleAtMs: firstTokenAtMs,
+            lastTokenAtMs,
+            doneAtMs: lastTokenAtMs + 0.5,
+            chunks: tokens,
+          }
         : { headersAtMs: lastTokenAtMs + 0.8 }),
-      promptTokens, completionTokens: tokens, totalTokens: promptTokens + tokens, cachedTokens: plan.cachedTokens, finishReason: 'length',
-      serverFirstTokenMs: plan.ttftMs - 3, serverQueueMs: 0.2, idleBeforeMs: 2, outputPreview: 'wolf|blue <b>',
+      promptTokens,
+      completionTokens: tokens,
+      totalTokens: promptTokens + tokens,
+      cachedTokens: plan.cachedTokens,
+      finishReason: 'length',
+      serverFirstTokenMs: plan.ttftMs - 3,
+      serverQueueMs: 0.2,
+      idleBeforeMs: 2,
+      outputPreview: 'wolf|blue <b>',
     });
     if (plan.streamed) {
       for (let i = 0; i < tokens; i += 1) {
-        chunks.push({ requestId, sequence: i + 1, read: i + 1, atMs: firstTokenAtMs + i * gapMs, kind: 'token', characters: 4, bytes: 180 });
+        chunks.push({
+          requestId,
+          sequence: i + 1,
+          read: i + 1,
+          atMs: firstTokenAtMs + i * gapMs,
+          kind: 'token',
+          characters: 4,
+          bytes: 180,
+        });
       }
-      chunks.push({ requestId, sequence: tokens + 1, read: tokens + 1, atMs: lastTokenAtMs + 0.5, kind: 'done', characters: 0, bytes: 6 });
+      chunks.push({
+        requestId,
+        sequence: tokens + 1,
+        read: tokens + 1,
+        atMs: lastTokenAtMs + 0.5,
+        kind: 'done',
+        characters: 0,
+        bytes: 6,
+      });
     }
     atMs = lastTokenAtMs + 3;
   }
@@ -179,13 +267,38 @@ function sampleRows(launch: number): { samples: SampleRow[]; processes: ProcessR
     cpuMs += serverCpuCores * 200;
     const readMiB = launch === 1 ? Math.min(950, Math.max(0, (tick - 95) * 95)) : 0;
     samples.push({
-      launch, atMs, tookMs: 1.2, serverProcesses: 3, samplerCpuMs: tick * 1.5, cpuBusyFraction: serverCpuCores / 8, serverCpuCores,
-      serverRssMiB: 500 + tick * 10, serverReadBytes: readMiB * 1048576, serverMajorFaults: tick, pageCacheMiB: 3000 + readMiB,
-      memAvailableMiB: 20000 - tick * 10, swapUsedMiB: 0, swapInPages: 0, diskReadBytes: 5e9 + readMiB * 1048576,
-      psiCpuSomeUs: tick * 100, psiIoFullUs: tick * 50, psiMemorySomeUs: 0,
+      launch,
+      atMs,
+      tookMs: 1.2,
+      serverProcesses: 3,
+      samplerCpuMs: tick * 1.5,
+      cpuBusyFraction: serverCpuCores / 8,
+      serverCpuCores,
+      serverRssMiB: 500 + tick * 10,
+      serverReadBytes: readMiB * 1048576,
+      serverMajorFaults: tick,
+      pageCacheMiB: 3000 + readMiB,
+      memAvailableMiB: 20000 - tick * 10,
+      swapUsedMiB: 0,
+      swapInPages: 0,
+      diskReadBytes: 5e9 + readMiB * 1048576,
+      psiCpuSomeUs: tick * 100,
+      psiIoFullUs: tick * 50,
+      psiMemorySomeUs: 0,
     });
     for (const [index, name] of ['vllm', 'VLLM::EngineCor', 'VllmWorker-0'].entries()) {
-      processes.push({ launch, atMs, pid: 100 + index, parentPid: index === 0 ? 1 : 100, name, bornAtMs: spawnAtMs + index * 6000, cpuMs: cpuMs / 3, rssMiB: 300, majorFaults: tick, readBytes: 0 });
+      processes.push({
+        launch,
+        atMs,
+        pid: 100 + index,
+        parentPid: index === 0 ? 1 : 100,
+        name,
+        bornAtMs: spawnAtMs + index * 6000,
+        cpuMs: cpuMs / 3,
+        rssMiB: 300,
+        majorFaults: tick,
+        readBytes: 0,
+      });
     }
   }
   return { samples, processes };
@@ -194,18 +307,40 @@ function sampleRows(launch: number): { samples: SampleRow[]; processes: ProcessR
 const points = ['before-launch', 'after-ready', 'after-cold_1', 'after-warm_1', 'after-warm', 'after-stop'] as const;
 
 function snapshotRows(launch: number): SnapshotRow[] {
-  return points.map((point, index) => ({ launch, point, atMs: (launchStartsMs[launch - 1] ?? 0) + index * 1000, serverRssMiB: index * 100, pageCacheMiB: 4000, memAvailableMiB: 18000 }));
+  return points.map((point, index) => ({
+    launch,
+    point,
+    atMs: (launchStartsMs[launch - 1] ?? 0) + index * 1000,
+    serverRssMiB: index * 100,
+    pageCacheMiB: 4000,
+    memAvailableMiB: 18000,
+  }));
 }
 
 function timingOf(row: RequestRow): RequestTiming {
-  const ttftMs = row.firstTokenAtMs === undefined || row.sentAtMs === undefined ? undefined : row.firstTokenAtMs - row.sentAtMs;
+  const ttftMs =
+    row.firstTokenAtMs === undefined || row.sentAtMs === undefined ? undefined : row.firstTokenAtMs - row.sentAtMs;
   return {
-    requestId: row.requestId, launch: row.launch, name: row.name, index: row.index, streamed: row.streamed, outcome: row.outcome,
+    requestId: row.requestId,
+    launch: row.launch,
+    name: row.name,
+    index: row.index,
+    streamed: row.streamed,
+    outcome: row.outcome,
     wallS: row.endAtMs === undefined ? undefined : (row.endAtMs - row.startAtMs) / 1000,
-    ttftMs, connectMs: 0.5, tpotMs: row.streamed ? gapMs : undefined, medianItlMs: gapMs, maxItlMs: gapMs,
+    ttftMs,
+    connectMs: 0.5,
+    tpotMs: row.streamed ? gapMs : undefined,
+    medianItlMs: gapMs,
+    maxItlMs: gapMs,
     e2eMs: row.lastTokenAtMs === undefined || row.sentAtMs === undefined ? undefined : row.lastTokenAtMs - row.sentAtMs,
-    promptTokens: row.promptTokens, completionTokens: row.completionTokens, totalTokens: row.totalTokens, cachedTokens: row.cachedTokens,
-    serverFirstTokenMs: row.serverFirstTokenMs, serverQueueMs: row.serverQueueMs, idleBeforeMs: row.idleBeforeMs,
+    promptTokens: row.promptTokens,
+    completionTokens: row.completionTokens,
+    totalTokens: row.totalTokens,
+    cachedTokens: row.cachedTokens,
+    serverFirstTokenMs: row.serverFirstTokenMs,
+    serverQueueMs: row.serverQueueMs,
+    idleBeforeMs: row.idleBeforeMs,
   };
 }
 
@@ -213,16 +348,25 @@ function launchFinding(startup: readonly StartupRow[], launch: number): LaunchFi
   const timeline = startupTimeline(startup, launch);
   const readyMs = timeline && timeline.readyAtMs - timeline.spawnAtMs;
   return {
-    launch, outcome: 'ready', readyMs, timeline,
+    launch,
+    outcome: 'ready',
+    readyMs,
+    timeline,
     state: {
-      pages: launch === 1 ? 'not resident' : 'resident', compileCache: launch === 1 ? 'empty' : 'filled', process: 'new', prefixCache: 'empty',
+      pages: launch === 1 ? 'not resident' : 'resident',
+      compileCache: launch === 1 ? 'empty' : 'filled',
+      process: 'new',
+      prefixCache: 'empty',
       proof: [launch === 1 ? 'weights 0 % resident before spawn' : 'weights 100 % resident before spawn'],
     },
     coveredFraction: timeline && readyMs ? timeline.coveredMs / readyMs : undefined,
     termMs: [{ term: 'C', ms: launch === 1 ? 15000 : 7500 }],
-    readBytes: launch === 1 ? 996_147_200 : 0, majorFaults: 120,
+    readBytes: launch === 1 ? 996_147_200 : 0,
+    majorFaults: 120,
     gapActivity: ['Worker 0.6 CPU s', 'APIServer 0.4 CPU s', 'EngineCore 0.2 CPU s'],
-    stoppedHow: 'sigterm', stopMs: 800, leftoverProcesses: 0,
+    stoppedHow: 'sigterm',
+    stopMs: 800,
+    leftoverProcesses: 0,
   };
 }
 
@@ -235,20 +379,49 @@ export function fullRun(): InterpretedRun {
   const data: RunData = {
     record: sampleRecord,
     launches: launches.map((launch) => ({
-      launch, outcome: 'ready', spawnAtMs: launchStartsMs[launch - 1], readyAtMs: (launchStartsMs[launch - 1] ?? 0) + (launch === 1 ? 40000 : 20000),
-      healthPolls: 2000, healthPollIntervalMs: 18, weightsBytes: 988_065_536, residentBeforeFraction: launch - 1, residentAfterFraction: 1,
-      compileCache: launch === 1 ? 'empty' : 'filled', compileCacheFiles: launch === 1 ? 0 : 41,
+      launch,
+      outcome: 'ready',
+      spawnAtMs: launchStartsMs[launch - 1],
+      readyAtMs: (launchStartsMs[launch - 1] ?? 0) + (launch === 1 ? 40000 : 20000),
+      healthPolls: 2000,
+      healthPollIntervalMs: 18,
+      weightsBytes: 988_065_536,
+      residentBeforeFraction: launch - 1,
+      residentAfterFraction: 1,
+      compileCache: launch === 1 ? 'empty' : 'filled',
+      compileCacheFiles: launch === 1 ? 0 : 41,
     })),
-    stops: launches.map((launch) => ({ launch, reason: 'asked', how: 'sigterm', askedAtMs: 100_000 * launch, goneAtMs: 100_000 * launch + 800, exitCode: 0, leftoverProcesses: 0 })),
+    stops: launches.map((launch) => ({
+      launch,
+      reason: 'asked',
+      how: 'sigterm',
+      askedAtMs: 100_000 * launch,
+      goneAtMs: 100_000 * launch + 800,
+      exitCode: 0,
+      leftoverProcesses: 0,
+    })),
     startup,
     requests: requests.flatMap((one) => one.requests),
     chunks: requests.flatMap((one) => one.chunks),
     samples: hosts.flatMap((one) => one.samples),
     processes: hosts.flatMap((one) => one.processes),
     gpu: [],
-    metrics: launches.map((launch) => ({ launch, scrape: 'after-ready', atMs: 41_000 * launch, metric: 'vllm:prompt_tokens_total', labels: 'a="b"', value: 9 })),
+    metrics: launches.map((launch) => ({
+      launch,
+      scrape: 'after-ready',
+      atMs: 41_000 * launch,
+      metric: 'vllm:prompt_tokens_total',
+      labels: 'a="b"',
+      value: 9,
+    })),
     snapshots: launches.flatMap(snapshotRows),
-    calibration: Array.from({ length: 60 }, (_, index) => ({ index: index + 1, warmup: index < 20, firstTokenErrorMs: 0.3 + (index % 5) / 100, worstChunkErrorMs: 0.5, connectMs: 0.2 })),
+    calibration: Array.from({ length: 60 }, (_, index) => ({
+      index: index + 1,
+      warmup: index < 20,
+      firstTokenErrorMs: 0.3 + (index % 5) / 100,
+      worstChunkErrorMs: 0.5,
+      connectMs: 0.2,
+    })),
   };
   return { data, findings: findingsOf(data) };
 }
@@ -256,7 +429,8 @@ export function fullRun(): InterpretedRun {
 function findingsOf(data: RunData): Findings {
   const timings = data.requests.map(timingOf);
   const warm = timings.filter((timing) => timing.name === 'warm');
-  const numbers = (pick: (timing: RequestTiming) => number | undefined, from = warm) => summarize(from.flatMap((timing) => pick(timing) ?? []));
+  const numbers = (pick: (timing: RequestTiming) => number | undefined, from = warm) =>
+    summarize(from.flatMap((timing) => pick(timing) ?? []));
   const named = (name: string) => timings.filter((timing) => timing.name === name);
   return {
     format: 1,
@@ -271,26 +445,114 @@ function findingsOf(data: RunData): Findings {
     warmTpotMs: numbers((timing) => timing.tpotMs),
     warmUniqueTtftMs: numbers((timing) => timing.ttftMs, named('warm-unique')),
     warmCachedTtftMs: numbers((timing) => timing.ttftMs, named('warm-cached')),
-    penalties: [{ launch: 1, by: 'TTFT', cold: 800, warmMedian: 42.25, factor: 18.9, lower: 18.6, upper: 19.3, warmOf: 'launch 1, 10 warm' }, { launch: 2, by: 'wall_s', cold: 1.232, warmMedian: 0.674, factor: 1.83, warmOf: 'launch 2, 10 warm' }],
-    sixTerms: [
-      { term: 'A', name: 'storage -> RAM', launchToReady: { kind: 'not-separable', note: 'the log times A and B together' }, request1: { kind: 'none', note: 'no bytes read' } },
-      { term: 'C', name: 'runtime warm-up', launchToReady: { kind: 'value', ms: 15000, source: 'log lines' }, request1: { kind: 'not-observable', note: 'no JIT monitor on this engine' } },
-      { term: 'remainder', name: 'not explained', launchToReady: { kind: 'value', ms: 1760, source: 'gaps' }, request1: { kind: 'value', ms: 750, source: 'excess - parts', note: 'unnamed' } },
+    penalties: [
+      {
+        launch: 1,
+        by: 'TTFT',
+        cold: 800,
+        warmMedian: 42.25,
+        factor: 18.9,
+        lower: 18.6,
+        upper: 19.3,
+        warmOf: 'launch 1, 10 warm',
+      },
+      { launch: 2, by: 'wall_s', cold: 1.232, warmMedian: 0.674, factor: 1.83, warmOf: 'launch 2, 10 warm' },
     ],
-    excess: [{ requestId: '1-cold_1-1', launch: 1, by: 'TTFT', warmOf: 'launch 1, 10 warm', connectionMs: 0.1, coldMs: 800, warmMedianMs: 42.25, excessMs: 757.75, parts: [{ name: 'queue', term: 'F', ms: 7.75, source: 'metrics' }], remainderMs: 750 }],
-    signals: [{ cause: 'A', window: 'launch -> ready', signal: 'disk reads', reading: '950 MiB', threshold: '>= 50 % of weights', outcome: 'holds', role: 'distinguishing' }, { cause: 'B', window: 'request 1', signal: 'GPU memory', reading: 'no GPU', threshold: '>= 64 MiB', outcome: 'not observable', role: 'supporting' }],
-    verdicts: [{ cause: 'A', window: 'launch -> ready', verdict: 'does not hold', because: '1.99 s of 40 s' }, { cause: 'C', window: 'request 1', verdict: 'cannot tell', because: 'no JIT monitor' }],
-    dominantLaunch: { window: 'launch -> ready', term: 'C', name: 'Compile and warm-up', ms: 15000, share: 0.375, because: 'It is the longest term.' },
+    sixTerms: [
+      {
+        term: 'A',
+        name: 'storage -> RAM',
+        launchToReady: { kind: 'not-separable', note: 'the log times A and B together' },
+        request1: { kind: 'none', note: 'no bytes read' },
+      },
+      {
+        term: 'C',
+        name: 'runtime warm-up',
+        launchToReady: { kind: 'value', ms: 15000, source: 'log lines' },
+        request1: { kind: 'not-observable', note: 'no JIT monitor on this engine' },
+      },
+      {
+        term: 'remainder',
+        name: 'not explained',
+        launchToReady: { kind: 'value', ms: 1760, source: 'gaps' },
+        request1: { kind: 'value', ms: 750, source: 'excess - parts', note: 'unnamed' },
+      },
+    ],
+    excess: [
+      {
+        requestId: '1-cold_1-1',
+        launch: 1,
+        by: 'TTFT',
+        warmOf: 'launch 1, 10 warm',
+        connectionMs: 0.1,
+        coldMs: 800,
+        warmMedianMs: 42.25,
+        excessMs: 757.75,
+        parts: [{ name: 'queue', term: 'F', ms: 7.75, source: 'metrics' }],
+        remainderMs: 750,
+      },
+    ],
+    signals: [
+      {
+        cause: 'A',
+        window: 'launch -> ready',
+        signal: 'disk reads',
+        reading: '950 MiB',
+        threshold: '>= 50 % of weights',
+        outcome: 'holds',
+        role: 'distinguishing',
+      },
+      {
+        cause: 'B',
+        window: 'request 1',
+        signal: 'GPU memory',
+        reading: 'no GPU',
+        threshold: '>= 64 MiB',
+        outcome: 'not observable',
+        role: 'supporting',
+      },
+    ],
+    verdicts: [
+      { cause: 'A', window: 'launch -> ready', verdict: 'does not hold', because: '1.99 s of 40 s' },
+      { cause: 'C', window: 'request 1', verdict: 'cannot tell', because: 'no JIT monitor' },
+    ],
+    dominantLaunch: {
+      window: 'launch -> ready',
+      term: 'C',
+      name: 'Compile and warm-up',
+      ms: 15000,
+      share: 0.375,
+      because: 'It is the longest term.',
+    },
     dominantRequest: { window: 'request 1', because: '99 % of the excess has no name: it cannot be told.' },
     bands: [
       { quantity: 'GPU utilisation', unit: '%', absentBecause: 'no GPU' },
       { quantity: 'GPU power', unit: 'W', absentBecause: 'no GPU' },
       { quantity: 'CPU of the server tree', unit: 'cores', n: 50, low: 1.1, median: 4.2, high: 5.9, distinctPerS: 5 },
     ],
-    interference: [{ kind: 'other GPU process', outcome: 'not observable', evidence: 'no GPU' }, { kind: 'swap', outcome: 'not seen', evidence: '0 pages swapped in' }],
+    interference: [
+      { kind: 'other GPU process', outcome: 'not observable', evidence: 'no GPU' },
+      { kind: 'swap', outcome: 'not seen', evidence: '0 pages swapped in' },
+    ],
     knobs: [
-      { rule: 'cold penalty unacceptable', fired: true, reading: '18.9 ×', threshold: '> 5 ×', knob: 'pre-warm with one request', expectedEffect: 'cold_1 near warm', howToCheck: 'send one request before taking traffic' },
-      { rule: 'GPU underused', fired: undefined, reading: 'no GPU', threshold: '< 50 %', knob: '--max-num-seqs', expectedEffect: 'throughput', howToCheck: 'repeat with 8 streams' },
+      {
+        rule: 'cold penalty unacceptable',
+        fired: true,
+        reading: '18.9 ×',
+        threshold: '> 5 ×',
+        knob: 'pre-warm with one request',
+        expectedEffect: 'cold_1 near warm',
+        howToCheck: 'send one request before taking traffic',
+      },
+      {
+        rule: 'GPU underused',
+        fired: undefined,
+        reading: 'no GPU',
+        threshold: '< 50 %',
+        knob: '--max-num-seqs',
+        expectedEffect: 'throughput',
+        howToCheck: 'repeat with 8 streams',
+      },
     ],
     ledgerLaunch: 1,
     warmLaunch: 1,
@@ -306,9 +568,18 @@ function findingsOf(data: RunData): Findings {
     sloAnchor: { ttftMs: 44.5, rule: 'the largest of the warm TTFTs' },
     flags: [{ flag: 'drift', raised: false, reading: 'z 0.3', threshold: '|z| >= 1.96' }],
     answers: [
-      { question: 'What dominated cold_1?', lines: ['cold_1 took 800 ms, 758 ms more than the warm median.', 'No part of it above the remainder could be named.'] },
+      {
+        question: 'What dominated cold_1?',
+        lines: [
+          'cold_1 took 800 ms, 758 ms more than the warm median.',
+          'No part of it above the remainder could be named.',
+        ],
+      },
       { question: 'Is warm stable?', lines: ['Yes: spread 10.7 % over 20 requests.'] },
-      { question: 'Operational takeaway: what steady-state number would you treat as the SLO anchor?', lines: ['44.5 ms, the largest of the warm TTFTs.'] },
+      {
+        question: 'Operational takeaway: what steady-state number would you treat as the SLO anchor?',
+        lines: ['44.5 ms, the largest of the warm TTFTs.'],
+      },
       { question: 'What knob do you tune next and why?', lines: ['Pre-warm with one request: the penalty is 18.9 ×.'] },
     ],
   };
@@ -320,12 +591,45 @@ export function partialRun(): InterpretedRun {
   const data: RunData = {
     record: sampleRecord,
     launches: [{ launch: 1, outcome: 'died', spawnAtMs: 1000, healthPolls: 60, healthPollIntervalMs: 19 }],
-    stops: [], startup: startupRows(1).slice(0, 5), requests: [], chunks: [], samples: whole.data.samples.slice(0, 40), processes: [], gpu: [], metrics: [], calibration: [],
+    stops: [],
+    startup: startupRows(1).slice(0, 5),
+    requests: [],
+    chunks: [],
+    samples: whole.data.samples.slice(0, 40),
+    processes: [],
+    gpu: [],
+    metrics: [],
+    calibration: [],
     snapshots: snapshotRows(1).slice(0, 1),
   };
   const findings: Findings = {
-    format: 1, runId: sampleRecord.runId, engineKind: 'vllm', timings: [], penalties: [], sixTerms: [], excess: [], signals: [], verdicts: [], bands: [], interference: [], knobs: [], flags: [], answers: [], sixTermsByLaunch: [], ttftDefinitions: [], resolution: [], conclusions: [],
-    launches: [{ launch: 1, outcome: 'died', state: { pages: 'as found', compileCache: 'as found', process: 'new', prefixCache: 'empty', proof: [] }, termMs: [], gapActivity: [] }],
+    format: 1,
+    runId: sampleRecord.runId,
+    engineKind: 'vllm',
+    timings: [],
+    penalties: [],
+    sixTerms: [],
+    excess: [],
+    signals: [],
+    verdicts: [],
+    bands: [],
+    interference: [],
+    knobs: [],
+    flags: [],
+    answers: [],
+    sixTermsByLaunch: [],
+    ttftDefinitions: [],
+    resolution: [],
+    conclusions: [],
+    launches: [
+      {
+        launch: 1,
+        outcome: 'died',
+        state: { pages: 'as found', compileCache: 'as found', process: 'new', prefixCache: 'empty', proof: [] },
+        termMs: [],
+        gapActivity: [],
+      },
+    ],
     dominantLaunch: { window: 'launch -> ready', because: 'launch 1 died' },
     dominantRequest: { window: 'request 1', because: 'no request was made' },
   };
@@ -336,16 +640,37 @@ export function partialRun(): InterpretedRun {
 export function gpuRun(): InterpretedRun {
   const { data, findings } = fullRun();
   const gpu: GpuRow[] = data.samples.map((sample) => ({
-    launch: sample.launch, atMs: sample.atMs, tookMs: 3, gpu: 0,
-    memoryUsedMiB: Math.min(74_000, 600 + Math.max(0, sample.atMs - (launchStartsMs[sample.launch - 1] ?? 0) - 19_000) * 8),
-    utilizationPercent: sample.serverCpuCores === undefined ? 0 : Math.round(sample.serverCpuCores * 16), powerW: 90 + (sample.serverCpuCores ?? 0) * 40, smClockMHz: 1980, otherProcesses: 0,
+    launch: sample.launch,
+    atMs: sample.atMs,
+    tookMs: 3,
+    gpu: 0,
+    memoryUsedMiB: Math.min(
+      74_000,
+      600 + Math.max(0, sample.atMs - (launchStartsMs[sample.launch - 1] ?? 0) - 19_000) * 8,
+    ),
+    utilizationPercent: sample.serverCpuCores === undefined ? 0 : Math.round(sample.serverCpuCores * 16),
+    powerW: 90 + (sample.serverCpuCores ?? 0) * 40,
+    smClockMHz: 1980,
+    otherProcesses: 0,
   }));
   const record: RunRecord = {
     ...data.record,
     engine: { ...data.record.engine, device: 'cuda' },
-    environment: { ...data.record.environment, gpus: [{ index: 0, name: 'Example GPU 80GB', memoryTotalMiB: 81_559, memoryUsedMiB: 4, driver: '580.1' }] },
+    environment: {
+      ...data.record.environment,
+      gpus: [{ index: 0, name: 'Example GPU 80GB', memoryTotalMiB: 81_559, memoryUsedMiB: 4, driver: '580.1' }],
+    },
   };
-  const snapshots = data.snapshots.map((row, index) => ({ ...row, gpu: 0, gpuName: 'Example GPU 80GB', memoryUsedMiB: [4, 74_000, 74_100, 74_100, 74_100, 4][index % 6], memoryTotalMiB: 81_559, utilizationPercent: 0, powerW: 90, otherProcesses: 0 }));
+  const snapshots = data.snapshots.map((row, index) => ({
+    ...row,
+    gpu: 0,
+    gpuName: 'Example GPU 80GB',
+    memoryUsedMiB: [4, 74_000, 74_100, 74_100, 74_100, 4][index % 6],
+    memoryTotalMiB: 81_559,
+    utilizationPercent: 0,
+    powerW: 90,
+    otherProcesses: 0,
+  }));
   return {
     data: { ...data, record, gpu, snapshots },
     findings: {
@@ -362,5 +687,8 @@ export function gpuRun(): InterpretedRun {
 /** The full run, as a rehearsal. */
 export function rehearsalRun(): InterpretedRun {
   const { data, findings } = fullRun();
-  return { data: { ...data, record: { ...data.record, engine: { ...data.record.engine, kind: 'rehearsal' } } }, findings: { ...findings, engineKind: 'rehearsal' } };
+  return {
+    data: { ...data, record: { ...data.record, engine: { ...data.record.engine, kind: 'rehearsal' } } },
+    findings: { ...findings, engineKind: 'rehearsal' },
+  };
 }

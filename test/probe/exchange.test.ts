@@ -1,0 +1,157 @@
+import { expect, it } from 'vitest';
+import { createClock } from '../../lib/clock.js';
+import { exchange, type ExchangePlan } from '../../lib/probe/exchange.js';
+import { freePort } from '../launch/place.js';
+import { recorded } from './recorded.js';
+import { httpAnswer, piece, scripted, streamEnd, streamHead } from './scripted.js';
+
+const clock = createClock();
+const planTo = (origin: string, more: Partial<ExchangePlan> = {}): ExchangePlan => ({
+  origin,
+  path: '/v1/completions',
+  body: '{"model":"tiny"}',
+  timeoutMs: 20_000,
+  ...more,
+});
+const textOf = (reads: readonly { bytes: Uint8Array }[]) => Buffer.concat(reads.map(({ bytes }) => bytes)).toString();
+
+it('posts the body on a connection of its own and brings back the bytes as they were', async () => {
+  const body = recorded('completions-answer.json');
+  let request = '';
+  const server = await scripted((connection) => {
+    request = connection.request;
+    connection.socket.write(httpAnswer('200 OK', body));
+  });
+  const seen = await exchange(planTo(server.origin, { headers: { authorization: 'Bearer x' } }), clock);
+  expect(request).toMatch(/^POST \/v1\/completions HTTP\/1\.1\r\n/);
+  expect(request).toContain('authorization: Bearer x');
+  expect(server.bodies).toEqual(['{"model":"tiny"}']);
+  expect([seen.status, seen.failure]).toEqual([200, undefined]);
+  expect(textOf(seen.reads)).toBe(body.toString());
+});
+
+it('stamps connection, sending, headers, each read and the end, in this order', async () => {
+  const server = await scripted(({ socket }) => {
+    socket.write(streamHead);
+    const steps = [...['one', 'two', 'three'].map(piece), streamEnd];
+    const timer = setInterval(() => (steps.length > 0 ? socket.write(steps.shift() ?? '') : clearInterval(timer)), 15);
+  });
+  const seen = await exchange(planTo(server.origin), clock);
+  expect(seen.reads.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(['one', 'two', 'three']);
+  const stamps = [
+    seen.startAtMs,
+    seen.connectedAtMs,
+    seen.sentAtMs,
+    seen.headersAtMs,
+    ...seen.reads.map(({ atMs }) => atMs),
+    seen.endAtMs,
+  ];
+  expect(stamps).not.toContain(undefined);
+  expect(stamps).toEqual([...stamps].sort((a, b) => (a ?? NaN) - (b ?? NaN)));
+  // Three pauses of 15 ms lie between the headers and the third read; a timer may fire a millisecond early.
+  expect((seen.reads[2]?.atMs ?? NaN) - (seen.headersAtMs ?? NaN)).toBeGreaterThan(3 * 15 - 3);
+});
+
+it('closes its connection each time, though the server would keep it', async () => {
+  const server = await scripted(({ socket }) => socket.write(httpAnswer('200 OK', '{}')));
+  for (let sent = 0; sent < 5; sent += 1) await exchange(planTo(server.origin), clock);
+  await server.allClosed(5);
+  expect(server.open()).toBe(0);
+});
+
+it.each([
+  ['404 Not Found', 'unknown-model-404.json', 404],
+  ['400 Bad Request', 'bad-request-400.json', 400],
+  ['500 Internal Server Error', 'not-json-400.json', 500],
+])('brings back %s with its body: an answer, not a failure', async (status, name, code) => {
+  const server = await scripted(({ socket }) => socket.write(httpAnswer(status, recorded(name))));
+  const seen = await exchange(planTo(server.origin), clock);
+  expect([seen.status, seen.failure]).toEqual([code, undefined]);
+  expect(textOf(seen.reads)).toBe(recorded(name).toString());
+  await server.allClosed(1);
+});
+
+it('reports a refused connection, with no instant after the start', async () => {
+  const seen = await exchange(planTo(`http://127.0.0.1:${await freePort()}`), clock);
+  expect(seen.failure?.code).toBe('ECONNREFUSED');
+  expect([seen.connectedAtMs, seen.sentAtMs, seen.headersAtMs, seen.endAtMs, seen.status]).toEqual(
+    Array(5).fill(undefined),
+  );
+});
+
+it('gives up before the headers at its own limit, and hangs up', async () => {
+  const server = await scripted(() => undefined);
+  const seen = await exchange(planTo(server.origin, { timeoutMs: 100 }), clock);
+  expect(seen.failure).toEqual({ code: 'timeout', message: 'no complete answer within 100 ms' });
+  expect(seen.sentAtMs).toBeDefined();
+  expect([seen.headersAtMs, seen.endAtMs]).toEqual([undefined, undefined]);
+  await server.allClosed(1);
+});
+
+it('gives up in the middle of the body, keeps what came, and hangs up', async () => {
+  const server = await scripted(({ socket }) => socket.write(streamHead + piece('data: a\n\n')));
+  const seen = await exchange(planTo(server.origin, { timeoutMs: 200 }), clock);
+  expect(seen.failure?.code).toBe('timeout');
+  expect(seen.status).toBe(200);
+  expect(textOf(seen.reads)).toBe('data: a\n\n');
+  expect(seen.endAtMs).toBeUndefined();
+  await server.allClosed(1);
+});
+
+it.each([
+  ['resets the connection', (socket: { resetAndDestroy(): void }) => socket.resetAndDestroy()],
+  ['closes it without the end of the body', (socket: { destroy(): void }) => socket.destroy()],
+])('keeps what came when the server %s in the middle of a stream', async (_how, cut) => {
+  const server = await scripted(({ socket }) => {
+    socket.write(streamHead + piece('data: a\n\n'));
+    setTimeout(() => cut(socket), 30);
+  });
+  const seen = await exchange(planTo(server.origin), clock);
+  expect(['ECONNRESET', 'UND_ERR_SOCKET']).toContain(seen.failure?.code);
+  expect(textOf(seen.reads)).toBe('data: a\n\n');
+  expect(seen.endAtMs).toBeUndefined();
+});
+
+it('reports an answer that is not HTTP', async () => {
+  const server = await scripted(({ socket }) => socket.write('hello\r\n\r\n'));
+  const seen = await exchange(planTo(server.origin), clock);
+  expect(seen.failure).toBeDefined();
+  expect(seen.status).toBeUndefined();
+  await server.allClosed(1);
+});
+
+it('reports a request that cannot be written, and sends nothing', async () => {
+  const server = await scripted(() => undefined);
+  const seen = await exchange(planTo(server.origin, { headers: { 'bad header': 'x' } }), clock);
+  expect(seen.failure?.code).toBe('UND_ERR_INVALID_ARG');
+  expect(server.bodies).toEqual([]);
+});
+
+it('ends when interrupted before the headers and in the middle of a stream, and hangs up', async () => {
+  for (const beginning of ['', streamHead + piece('data: a\n\n')]) {
+    const interrupt = new AbortController();
+    const server = await scripted(({ socket }) => {
+      socket.write(beginning);
+      setTimeout(() => interrupt.abort(), 30);
+    });
+    const seen = await exchange(planTo(server.origin), clock, interrupt.signal);
+    expect(seen.failure?.code).toBe('aborted');
+    expect(seen.reads).toHaveLength(beginning === '' ? 0 : 1);
+    await server.allClosed(1);
+  }
+});
+
+it('connects to nobody when it was interrupted before it began', async () => {
+  const server = await scripted(() => undefined);
+  const seen = await exchange(planTo(server.origin), clock, AbortSignal.abort());
+  expect(seen.failure?.code).toBe('aborted');
+  expect([seen.connectedAtMs, seen.sentAtMs]).toEqual([undefined, undefined]);
+});
+
+it('does not notice an interrupt that comes after the end', async () => {
+  const server = await scripted(({ socket }) => socket.write(httpAnswer('200 OK', '{}')));
+  const interrupt = new AbortController();
+  const seen = await exchange(planTo(server.origin), clock, interrupt.signal);
+  interrupt.abort();
+  expect(seen.failure).toBeUndefined();
+});
