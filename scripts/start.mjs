@@ -9,6 +9,8 @@ import { jupyterEnvironment, root, venv } from './parts/place.mjs';
 import { Stop } from './parts/stop.mjs';
 import { main as setUp } from './setup.mjs';
 
+const PARENT_CHECK_MS = 500;
+
 export async function main(args) {
   const plan = planRun(readOptions(args), process.env);
   await setUp();
@@ -56,6 +58,7 @@ function runNotebook({ notebook, out, env }) {
     stdio: 'inherit',
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  onParentGone(() => child.kill('SIGTERM'));
   return new Promise((resolvePromise, reject) => {
     child.on('error', (error) =>
       reject(
@@ -66,4 +69,15 @@ function runNotebook({ notebook, out, env }) {
     );
     child.on('close', (code, signal) => resolvePromise(code ?? (signal === 'SIGINT' ? 130 : 143)));
   });
+}
+
+/** An npm that was killed passes nothing on; without it nobody is left who wants the run. */
+function onParentGone(act) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    act();
+  }, PARENT_CHECK_MS);
+  watch.unref();
 }

@@ -87,6 +87,11 @@ describe('what the evidence makes of a run', () => {
     expect(signals[0]?.reading).toMatch(/^1,000 MiB read from storage while the weights loaded, 100 % of the weights/);
   });
 
+  it('HBM for the weights is counted from the building of the model on', () => {
+    const signal = of({}).signals.find(({ cause, window, role }) => cause === 'B' && window === 'launch -> ready' && role === 'distinguishing');
+    expect(signal?.reading).toMatch(/^1,000 MiB more HBM .* 100 % of the weights/);
+  });
+
   it('A in request 1 is told by bytes just over 1 MiB, in every launch', () => {
     const outcome = (coldReadBytes: number) => of({ coldReadBytes }).signals.find(({ cause, window }) => cause === 'A' && window === 'request 1')?.outcome;
     expect(outcome(mebibyte)).toBe('holds');

@@ -27,6 +27,11 @@ describe('launchFindings', () => {
     expect(first?.majorFaults).toBe(800);
   });
 
+  it('leave out what was read after ready', () => {
+    const [first] = findingsOf(buildRun({ loadingReadMiB: 800, coldReadBytes: 5 * mebibyte }));
+    expect(first?.readBytes).toBe(800 * mebibyte);
+  });
+
   it('have no launch -> ready for an attached server', () => {
     const [first] = findingsOf(buildRun({ engineKind: 'attach' }));
     expect(first).toMatchObject({ outcome: 'attached', termMs: [], gapActivity: [], state: { process: 'as found', pages: 'as found' } });

@@ -139,6 +139,13 @@ describe('penalties', () => {
     expect(second?.lower).toBeUndefined();
   });
 
+  it("use a launch's own warm requests where it has any, even one", () => {
+    const data = buildRun();
+    const own = { ...data.requests.filter(({ name, streamed }) => name === 'warm' && !streamed).slice(0, 1)[0], launch: 2, requestId: '2-warm-1' } as (typeof data.requests)[number];
+    const second = penalties(requestTimings([...data.requests, own], [])).find(({ launch }) => launch === 2);
+    expect(second?.warmOf).toBe('1 not streamed warm of launch 2');
+  });
+
   it('are none without warm requests', () => {
     const data = buildRun();
     expect(penalties(requestTimings(data.requests.filter(({ name }) => name !== 'warm'), []))).toEqual([]);

@@ -1,4 +1,4 @@
-// Starts the tslab kernel for this project's notebooks. tslab leaves four things open that they need; each is one
+// Starts the tslab kernel for this project's notebooks. tslab leaves five things open that they need; each is one
 // function below. Two of them wrap methods of tslab's own classes, which is why package.json pins tslab exactly.
 'use strict';
 
@@ -9,6 +9,7 @@ const PARENT_CHECK_MS = 500;
 
 standInProjectRoot();
 leaveWithParent();
+leaveFoldersUnwatched();
 const jupyter = require('tslab/dist/jupyter.js');
 const tslab = require('tslab/dist/main.js');
 announceExecution(jupyter.ZmqServer.prototype);
@@ -25,6 +26,14 @@ function leaveWithParent() {
   setInterval(() => {
     if (process.ppid !== parent) process.exit(1);
   }, PARENT_CHECK_MS).unref();
+}
+
+/**
+ * TypeScript watches the folders below the root, in case a file appears that it once looked for in vain. A run makes
+ * folders there, and tslab's converter throws on the timer that TypeScript then asks for, in the middle of a cell.
+ */
+function leaveFoldersUnwatched() {
+  require('@tslab/typescript-for-tslab').sys.watchDirectory = () => ({ close: () => undefined });
 }
 
 /** Tells every client that a cell runs and as which number; without it saved notebooks show `In [ ]`. */
