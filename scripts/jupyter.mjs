@@ -17,7 +17,9 @@ export async function main(args) {
     env: jupyterEnvironment(),
     stdio: 'inherit',
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // Ctrl-C reaches JupyterLab through the terminal; a second one would skip its question whether to stop.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   return new Promise((resolve, reject) => {
     child.on('error', (error) =>
       reject(new Stop(`JupyterLab could not be started (${error.message}): remove .venv and run the command again.`)),

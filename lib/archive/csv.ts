@@ -16,7 +16,7 @@ export class ArchiveError extends Error {
   }
 }
 
-function cellText(value: unknown): string {
+function cellText(value: string | number | boolean | undefined): string {
   if (value === undefined) return '';
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new RangeError(`a cell cannot hold ${value}: leave it absent`);
@@ -33,7 +33,11 @@ export function formatHeader<C extends Columns>(table: Table<C>): string {
 /** Rows as CSV lines without a header. An empty list gives ''. Throws RangeError on NaN or infinity. */
 export function formatRows<C extends Columns>(table: Table<C>, rows: readonly RowOf<Table<C>>[]): string {
   const names = Object.keys(table.columns);
-  return stringify(rows.map((row) => names.map((name) => cellText((row as Record<string, unknown>)[name]))));
+  return stringify(
+    rows.map((row) =>
+      names.map((name) => cellText((row as Record<string, string | number | boolean | undefined>)[name])),
+    ),
+  );
 }
 
 /**

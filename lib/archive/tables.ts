@@ -32,7 +32,9 @@ export const launchesTable = defineTable('launches.csv', 'one launch of the serv
 
 export const stopsTable = defineTable('stops.csv', 'one end of a server, written by its keeper', {
   launch,
-  reason: text('asked, owner-gone (the notebook kernel died) or died (the server ended by itself).'),
+  reason: text(
+    'asked, owner-gone (the notebook kernel died), died (the server ended by itself) or keeper-failed (its keeper did).',
+  ),
   how: text('sigterm, sigkill or exit: what ended the last process.'),
   askedAtMs: number('ms', 'The stop was asked for, the owner vanished, or the exit was seen.'),
   goneAtMs: number('ms', 'The last process of the server was gone.'),
@@ -52,7 +54,7 @@ export const startupTable = defineTable(
     process: maybeText('Process that spoke, as the log names it (APIServer, EngineCore, Worker).'),
     pid: maybeNumber('pid', 'Process id in the log prefix or in /proc.'),
     value: maybeNumber('as the event says', 'The figure inside a recognised line (seconds, GiB, tokens).'),
-    text: text('The line, cut at 300 characters.'),
+    text: text('The line, cut at 600 characters.'),
   },
 );
 
@@ -196,6 +198,7 @@ export const calibrationTable = defineTable('calibration.csv', 'one request of t
   firstTokenErrorMs: number('ms', "Client's first-token stamp minus the instant just before the server wrote it."),
   worstChunkErrorMs: number('ms', 'The largest such difference over the chunks of the request.'),
   connectMs: number('ms', 'Time to connect.'),
+  mode: maybeText('How the probe waited: its event loop kept awake, or asleep between events.'),
 });
 
 export type LaunchRow = RowOf<typeof launchesTable>;

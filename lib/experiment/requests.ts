@@ -47,11 +47,20 @@ export const wholeWarmRuns = 5;
  * the machine falls on both alike.
  */
 export function longBlock(target: RequestTarget, runs: number): PlannedRequest[] {
-  const pairs = Array.from({ length: runs }, (_, at) => [longRequest(target, 'warm-unique', at + 1), longRequest(target, 'warm-cached', at + 1)]);
+  const pairs = Array.from({ length: runs }, (_, at) => [
+    longRequest(target, 'warm-unique', at + 1),
+    longRequest(target, 'warm-cached', at + 1),
+  ]);
   return [longRequest(target, 'cold-long', 1), ...pairs.flat()];
 }
 
-function labelOf(target: RequestTarget, name: string, index: number, workload: string, streamed: boolean): RequestLabel {
+function labelOf(
+  target: RequestTarget,
+  name: string,
+  index: number,
+  workload: string,
+  streamed: boolean,
+): RequestLabel {
   return { requestId: `${target.launch}-${name}-${index}`, launch: target.launch, name, index, workload, streamed };
 }
 

@@ -20,17 +20,39 @@ export class SanityError extends Error {
  * Ask for the served models. Throws SanityError when the frozen model is not among them. The request counts among
  * those that touched the server before cold_1.
  */
-export async function checkModels(at: { readonly baseUrl: string; readonly record: RunRecord; readonly launch: number; readonly clock: Clock; readonly timeoutMs: number }): Promise<RequestRow> {
+export async function checkModels(at: {
+  readonly baseUrl: string;
+  readonly record: RunRecord;
+  readonly launch: number;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}): Promise<RequestRow> {
   const startAtMs = at.clock.nowMs();
-  const response = await request(`${at.baseUrl}/v1/models`, { headersTimeout: at.timeoutMs, bodyTimeout: at.timeoutMs });
+  const response = await request(`${at.baseUrl}/v1/models`, {
+    headersTimeout: at.timeoutMs,
+    bodyTimeout: at.timeoutMs,
+  });
   const text = await response.body.text();
   const endAtMs = at.clock.nowMs();
-  const row = { requestId: `${at.launch}-sanity-1`, launch: at.launch, name: 'sanity', index: 1, workload: 'models', streamed: false, httpStatus: response.statusCode, startAtMs, endAtMs } as const;
+  const row = {
+    requestId: `${at.launch}-sanity-1`,
+    launch: at.launch,
+    name: 'sanity',
+    index: 1,
+    workload: 'models',
+    streamed: false,
+    httpStatus: response.statusCode,
+    startAtMs,
+    endAtMs,
+  } as const;
   const served = servedIds(text);
   const wanted = servedModelName(at.record);
   if (response.statusCode !== 200 || !served.includes(wanted)) {
     const list = served.length > 0 ? served.join(', ') : `nothing (HTTP ${response.statusCode}: ${text.slice(0, 120)})`;
-    throw new SanityError(`GET /v1/models lists ${list}, not ${wanted}. Set DAY007_MODEL to a name that it lists.`, served);
+    throw new SanityError(
+      `GET /v1/models lists ${list}, not ${wanted}. Set DAY007_MODEL to a name that it lists.`,
+      served,
+    );
   }
   return { ...row, outcome: 'completed', outputPreview: served.join(', ').slice(0, 80) };
 }

@@ -32,12 +32,19 @@ export interface Session {
   calibrate(): Promise<{ readonly rows: readonly CalibrationRow[]; readonly mode: string }>;
   snapshot(point: string): Promise<readonly SnapshotRow[]>;
   /** Start the server, or take the attached one as it is. Throws LaunchError; the failed launch is on record then. */
-  launch(options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: LaunchProgress) => void }): Promise<LaunchRow>;
+  launch(options?: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (progress: LaunchProgress) => void;
+  }): Promise<LaunchRow>;
   sanityCheck(): Promise<RequestRow>;
   cold(signal?: AbortSignal): Promise<Trace>;
   warmAtOnce(signal?: AbortSignal): Promise<Trace>;
   /** Warm requests one after the other: `whole` answered whole, then `streamed` streamed. */
-  warm(plan: { readonly whole: number; readonly streamed: number }, onTrace?: (trace: Trace) => void, signal?: AbortSignal): Promise<readonly Trace[]>;
+  warm(
+    plan: { readonly whole: number; readonly streamed: number },
+    onTrace?: (trace: Trace) => void,
+    signal?: AbortSignal,
+  ): Promise<readonly Trace[]>;
   long(onTrace?: (trace: Trace) => void, signal?: AbortSignal): Promise<readonly Trace[]>;
   /** End the server and all its processes. Undefined when there is none of ours. */
   stop(): Promise<StoppedEvent | undefined>;
@@ -69,7 +76,11 @@ export async function openSession(run: FrozenRun): Promise<Session> {
     assertAlive(server, attached, launches);
     return prober.probe(label, plan, signal);
   };
-  const sendAll = async (requests: readonly PlannedRequest[], onTrace?: (trace: Trace) => void, signal?: AbortSignal) => {
+  const sendAll = async (
+    requests: readonly PlannedRequest[],
+    onTrace?: (trace: Trace) => void,
+    signal?: AbortSignal,
+  ) => {
     const traces: Trace[] = [];
     for (const request of requests) {
       signal?.throwIfAborted();
@@ -89,15 +100,24 @@ export async function openSession(run: FrozenRun): Promise<Session> {
     snapshot: (point) => sampler.readPoint(point, launches),
     launch: async (options = {}) => {
       assertUnchanged(run, config);
-      if (server && !server.ended()) throw new Error('a server of this run is still up: stop it before the next launch');
+      if (server && !server.ended())
+        throw new Error('a server of this run is still up: stop it before the next launch');
       launches += 1;
-      const row = attached ? attachedRow(launches) : await launchOwn(run, launches, options, (started) => (server = started));
+      const row = attached
+        ? attachedRow(launches)
+        : await launchOwn(run, launches, options, (started) => (server = started));
       await scrape('after-ready');
       await sampler.readPoint('after-ready', launches);
       return row;
     },
     sanityCheck: async () => {
-      const row = await checkModels({ baseUrl, record, launch: launches, clock, timeoutMs: config.requestTimeoutS * 1000 });
+      const row = await checkModels({
+        baseUrl,
+        record,
+        launch: launches,
+        clock,
+        timeoutMs: config.requestTimeoutS * 1000,
+      });
       appendRows(dir, tables.requests, [row]);
       return row;
     },
@@ -115,7 +135,9 @@ export async function openSession(run: FrozenRun): Promise<Session> {
     },
     warm: async (plan, onTrace, signal) => {
       const whole = Array.from({ length: plan.whole }, (_, at) => seedRequest(target(), 'warm', at + 1, false));
-      const streamed = Array.from({ length: plan.streamed }, (_, at) => seedRequest(target(), 'warm', plan.whole + at + 1, true));
+      const streamed = Array.from({ length: plan.streamed }, (_, at) =>
+        seedRequest(target(), 'warm', plan.whole + at + 1, true),
+      );
       const traces = await sendAll([...whole, ...streamed], onTrace, signal);
       await scrape('after-warm');
       await sampler.readPoint('after-warm', launches);
@@ -127,14 +149,18 @@ export async function openSession(run: FrozenRun): Promise<Session> {
       return traces;
     },
     stop: async () => {
-      const stopped = await server?.stop();
-      if (server) await sampler.readPoint('after-stop', launches);
+      if (!server) return undefined;
+      const stopped = await server.stop();
       server = undefined;
+      await sampler.readPoint('after-stop', launches);
       return stopped;
     },
     close: async () => {
-      await session.stop();
-      await Promise.all([prober.stop(), sampler.stop()]);
+      try {
+        await session.stop();
+      } finally {
+        await Promise.all([prober.stop(), sampler.stop()]);
+      }
     },
   };
   return session;
@@ -153,7 +179,9 @@ async function launchOwn(
   started: (server: Server) => void,
 ): Promise<LaunchRow> {
   const { config, record, dir, clock } = run;
-  const weights = record.model.files.map((file) => join(record.model.location, file.path)).filter((path) => path.endsWith('.safetensors'));
+  const weights = record.model.files
+    .map((file) => join(record.model.location, file.path))
+    .filter((path) => path.endsWith('.safetensors'));
   if (config.pages === 'evict') evictFromPageCache(weights);
   const before = readResidency(weights);
   const cacheFiles = countFiles(record.engine.env['VLLM_CACHE_ROOT']);
@@ -212,5 +240,7 @@ function assertAlive(server: Server | undefined, attached: boolean, launch: numb
   const end = server?.ended();
   if (server && !end) return;
   const how = end ? `it ended by itself (${end.signal ?? `exit code ${end.exitCode ?? 'unknown'}`})` : 'none is up';
-  throw new Error(`There is no server to ask: ${how}. Its log is server-${launch}.log in the run folder. Run the launch cell again.`);
+  throw new Error(
+    `There is no server to ask: ${how}. Its log is server-${launch}.log in the run folder. Run the launch cell again.`,
+  );
 }

@@ -25,10 +25,14 @@ export function gapActivity(timeline: StartupTimeline, data: Pick<RunData, 'proc
 function activityDuring(gap: Gap, rows: readonly ProcessRow[]): string {
   if (rows.length === 0) return 'not observable: no process was sampled';
   const inside = rows.filter((row) => row.atMs > gap.startAtMs && row.atMs <= gap.endAtMs);
-  if (inside.length === 0) return `not observable: no tick of the sampler fell into these ${formatMs(gap.endAtMs - gap.startAtMs)}`;
+  if (inside.length === 0)
+    return `not observable: no tick of the sampler fell into these ${formatMs(gap.endAtMs - gap.startAtMs)}`;
   const used = usedByName(gap, rows);
   const busy = used.filter(({ cpuMs }) => cpuMs >= leastCpuMs).sort((a, b) => b.cpuMs - a.cpuMs);
-  const cpu = busy.length > 0 ? busy.map(({ name, cpuMs }) => `${name} ${formatMs(cpuMs)} of CPU`).join(', ') : 'no process of the tree used the CPU';
+  const cpu =
+    busy.length > 0
+      ? busy.map(({ name, cpuMs }) => `${name} ${formatMs(cpuMs)} of CPU`).join(', ')
+      : 'no process of the tree used the CPU';
   const faults = used.reduce((sum, { majorFaults }) => sum + majorFaults, 0);
   const bytes = used.reduce((sum, { readBytes }) => sum + readBytes, 0);
   return `${cpu}; ${formatCounted(faults, 'major fault')}, ${formatBytes(bytes)} read from storage`;

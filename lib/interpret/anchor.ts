@@ -10,5 +10,8 @@ import { formatPercent } from './format.js';
 export function sloAnchor(warmTtftMs: Summary | undefined): Findings['sloAnchor'] {
   if (!warmTtftMs?.interval) return undefined;
   const { upper, level } = warmTtftMs.interval;
-  return { ttftMs: upper, rule: `upper end of the ${formatPercent(level)} interval of the warm median TTFT, n = ${warmTtftMs.n}` };
+  return {
+    ttftMs: upper,
+    rule: `upper end of the ${formatPercent(level)} interval of the warm median TTFT, n = ${warmTtftMs.n}`,
+  };
 }

@@ -7,8 +7,14 @@ export type Answerable = Omit<Findings, 'answers' | 'conclusions'>;
 
 export function answers(findings: Answerable): Findings['answers'] {
   return [
-    { question: 'What dominated cold_1?', lines: [launchLine(findings), requestLine(findings), ...causeLine(findings)] },
-    { question: 'Is warm stable?', lines: [warmLine(findings.warmTtftMs, findings), ...flagLine(findings), ...interferenceLine(findings)] },
+    {
+      question: 'What dominated cold_1?',
+      lines: [launchLine(findings), requestLine(findings), ...causeLine(findings)],
+    },
+    {
+      question: 'Is warm stable?',
+      lines: [warmLine(findings.warmTtftMs, findings), ...flagLine(findings), ...interferenceLine(findings)],
+    },
     { question: 'Which steady-state number is the baseline SLO anchor?', lines: [anchorLine(findings)] },
     { question: 'Which knob next, and why?', lines: knobLines(findings) },
   ];
@@ -23,7 +29,10 @@ function launchLine({ dominantLaunch, ledgerLaunch, launches }: Answerable): str
 }
 
 function stateSentence({ state, readBytes, loadingReadBytes }: LaunchFinding): string {
-  const read = readBytes === undefined ? '' : `; ${formatBytes(readBytes)} came from storage${loadingReadBytes === undefined ? '' : `, at most ${formatBytes(loadingReadBytes)} of it while the weights loaded`}`;
+  const read =
+    readBytes === undefined
+      ? ''
+      : `; ${formatBytes(readBytes)} came from storage${loadingReadBytes === undefined ? '' : `, at most ${formatBytes(loadingReadBytes)} of it while the weights loaded`}`;
   return `Pages were ${state.pages}, the compile cache ${state.compileCache}${read}.`;
 }
 
@@ -40,7 +49,8 @@ function named(term: string, name: string | undefined): string {
 function causeLine({ verdicts }: Answerable): string[] {
   if (verdicts.length === 0) return [];
   const windows = (['launch -> ready', 'request 1'] as const).map((window) => {
-    const of = (verdict: string) => verdicts.filter((found) => found.window === window && found.verdict === verdict).map(({ cause }) => cause);
+    const of = (verdict: string) =>
+      verdicts.filter((found) => found.window === window && found.verdict === verdict).map(({ cause }) => cause);
     const holds = of('holds');
     const open = of('cannot tell');
     return `${window}: ${holds.length > 0 ? `${holds.join(', ')} holds` : 'none holds'}${open.length > 0 ? `, cannot tell ${open.join(', ')}` : ''}`;
@@ -49,7 +59,10 @@ function causeLine({ verdicts }: Answerable): string[] {
 }
 
 function warmLine(warm: Summary | undefined, { warmWallS, warmLaunch }: Answerable): string {
-  if (!warm) return warmWallS ? `No streamed warm request; by wall_s the median is ${formatMs(warmWallS.median * 1000)}, spread ${formatPercent(warmWallS.spread)} (n = ${warmWallS.n}).` : 'Cannot tell: no warm request was completed.';
+  if (!warm)
+    return warmWallS
+      ? `No streamed warm request; by wall_s the median is ${formatMs(warmWallS.median * 1000)}, spread ${formatPercent(warmWallS.spread)} (n = ${warmWallS.n}).`
+      : 'Cannot tell: no warm request was completed.';
   const interval = warm.interval
     ? `${formatPercent(warm.interval.level)} interval ${formatMs(warm.interval.lower)} to ${formatMs(warm.interval.upper)}`
     : 'too few for an interval';
@@ -59,16 +72,23 @@ function warmLine(warm: Summary | undefined, { warmWallS, warmLaunch }: Answerab
 function flagLine({ flags, warmTtftMs }: Answerable): string[] {
   const raised = flags.filter((flag) => flag.raised).map(({ flag, reading }) => `${flag} (${reading})`);
   if (raised.length > 0) return [`Not without reserve: ${raised.join('; ')}.`];
-  return warmTtftMs ? ['No drift, no second group and no outlier was flagged, and every request did the same work.'] : [];
+  return warmTtftMs
+    ? ['No drift, no second group and no outlier was flagged, and every request did the same work.']
+    : [];
 }
 
 function interferenceLine({ interference }: Answerable): string[] {
   const found = interference.filter(({ outcome }) => outcome === 'seen');
-  return found.length > 0 ? [`Something else used the machine meanwhile: ${found.map(({ kind, evidence }) => `${kind} (${evidence})`).join('; ')}.`] : [];
+  return found.length > 0
+    ? [
+        `Something else used the machine meanwhile: ${found.map(({ kind, evidence }) => `${kind} (${evidence})`).join('; ')}.`,
+      ]
+    : [];
 }
 
 function anchorLine({ sloAnchor, warmTtftMs, flags }: Answerable): string {
-  if (!sloAnchor) return `None: ${warmTtftMs?.n ?? 0} streamed warm requests, and no interval of a median reaches 95 % below six.`;
+  if (!sloAnchor)
+    return `None: ${warmTtftMs?.n ?? 0} streamed warm requests, and no interval of a median reaches 95 % below six.`;
   const unsteady = flags.some(({ flag, raised }) => raised && [lateFlag, 'drift', 'two groups'].includes(flag));
   return `${formatMs(sloAnchor.ttftMs)}: ${sloAnchor.rule}; one request at a time${unsteady ? '; a flag above is raised, so take it as provisional' : ''}.`;
 }
@@ -78,10 +98,15 @@ function knobLines({ knobs }: Answerable): string[] {
   const fired = knobs.filter((knob) => knob.fired === true);
   const open = knobs.filter((knob) => knob.fired === undefined);
   const [first, ...others] = fired;
-  const undecided = open.length > 0 ? ` Undecided for want of a reading: ${open.map(({ rule }) => rule).join('; ')}.` : '';
+  const undecided =
+    open.length > 0 ? ` Undecided for want of a reading: ${open.map(({ rule }) => rule).join('; ')}.` : '';
   if (!first) return [`None: no rule fired.${undecided}`];
-  const also = others.length > 0 ? ` Also fired: ${others.map(({ rule, knob }) => `${rule} (${knob})`).join('; ')}.` : '';
-  return [`${first.knob}, because of the rule "${first.rule}": ${first.reading}.`, `Expect: ${first.expectedEffect}. Check: ${first.howToCheck}.${also}${undecided}`];
+  const also =
+    others.length > 0 ? ` Also fired: ${others.map(({ rule, knob }) => `${rule} (${knob})`).join('; ')}.` : '';
+  return [
+    `${first.knob}, because of the rule "${first.rule}": ${first.reading}.`,
+    `Expect: ${first.expectedEffect}. Check: ${first.howToCheck}.${also}${undecided}`,
+  ];
 }
 
 /** The seed's section 6 in four lines: penalty, band, dominant term, direction. */
@@ -89,10 +114,38 @@ export function conclusions(findings: Answerable): Findings['conclusions'] {
   const { penalties, warmTtftMs, dominantLaunch, dominantRequest, knobs } = findings;
   const fired = knobs.filter((knob) => knob.fired === true);
   return [
-    { label: 'Cold penalty X', text: penalties.length > 0 ? penalties.map((penalty) => `${formatFactor(penalty.factor)} by ${penalty.by} (launch ${penalty.launch})`).join(', ') : 'not observable: no first request with warm ones to compare' },
-    { label: 'Warm band', text: warmTtftMs ? `TTFT ${formatMs(warmTtftMs.median)}, ${formatMs(warmTtftMs.min)} to ${formatMs(warmTtftMs.max)}, spread ${formatPercent(warmTtftMs.spread)} (n = ${warmTtftMs.n})` : 'not observable: no streamed warm request was completed' },
-    { label: 'Dominant cold term, before ready', text: dominantLaunch.term === undefined ? dominantLaunch.because : `${named(dominantLaunch.term, dominantLaunch.name)}, ${formatMs(dominantLaunch.ms)}` },
-    { label: 'Dominant cold term, in request 1', text: dominantRequest.term === undefined ? dominantRequest.because : `${named(dominantRequest.term, dominantRequest.name)}, ${formatMs(dominantRequest.ms)}` },
-    { label: 'Next direction', text: fired.length > 0 ? fired.map(({ rule, knob }) => `${rule}: ${knob}`).join('; ') : 'no rule fired' },
+    {
+      label: 'Cold penalty X',
+      text:
+        penalties.length > 0
+          ? penalties
+              .map((penalty) => `${formatFactor(penalty.factor)} by ${penalty.by} (launch ${penalty.launch})`)
+              .join(', ')
+          : 'not observable: no first request with warm ones to compare',
+    },
+    {
+      label: 'Warm band',
+      text: warmTtftMs
+        ? `TTFT ${formatMs(warmTtftMs.median)}, ${formatMs(warmTtftMs.min)} to ${formatMs(warmTtftMs.max)}, spread ${formatPercent(warmTtftMs.spread)} (n = ${warmTtftMs.n})`
+        : 'not observable: no streamed warm request was completed',
+    },
+    {
+      label: 'Dominant cold term, before ready',
+      text:
+        dominantLaunch.term === undefined
+          ? dominantLaunch.because
+          : `${named(dominantLaunch.term, dominantLaunch.name)}, ${formatMs(dominantLaunch.ms)}`,
+    },
+    {
+      label: 'Dominant cold term, in request 1',
+      text:
+        dominantRequest.term === undefined
+          ? dominantRequest.because
+          : `${named(dominantRequest.term, dominantRequest.name)}, ${formatMs(dominantRequest.ms)}`,
+    },
+    {
+      label: 'Next direction',
+      text: fired.length > 0 ? fired.map(({ rule, knob }) => `${rule}: ${knob}`).join('; ') : 'no rule fired',
+    },
   ];
 }

@@ -43,15 +43,52 @@ export function judgeAppendices(data: RunData, findings: Findings): Judgement[] 
 
 /** What each knob of the seed's appendix E acts on, and whether this run turned it. */
 export const knobTerms: readonly { readonly knob: string; readonly terms: string; readonly effect: string }[] = [
-  { knob: '--max-model-len', terms: 'D', effect: 'how long one sequence may grow; the pool is cut from the memory that is left, so it decides how many such sequences fit' },
-  { knob: '--gpu-memory-utilization', terms: 'D', effect: 'size of the KV pool: more is allocated and cleared before ready' },
-  { knob: 'client concurrency', terms: 'F', effect: 'requests in flight; this run sends one at a time, so its queue is empty' },
-  { knob: '--max-num-seqs', terms: 'F, C', effect: 'sequences in one step; also how many batch sizes get a CUDA graph' },
-  { knob: '--max-num-batched-tokens', terms: 'E, F, C', effect: 'tokens in one step, and the size of the profiling run before ready' },
-  { knob: '--enable-chunked-prefill', terms: 'F, E', effect: 'a long prompt is computed in pieces, so that others get their turn' },
-  { knob: 'prefix caching', terms: 'E', effect: 'a repeated beginning is not computed again; measured here with the long workload' },
-  { knob: '--enforce-eager', terms: 'C', effect: 'no compile and no graph capture before ready; slower steps afterwards' },
-  { knob: 'compile cache kept (VLLM_CACHE_ROOT)', terms: 'C', effect: 'a second launch loads what the first one compiled, when the cache is accepted' },
+  {
+    knob: '--max-model-len',
+    terms: 'D',
+    effect:
+      'how long one sequence may grow; the pool is cut from the memory that is left, so it decides how many such sequences fit',
+  },
+  {
+    knob: '--gpu-memory-utilization',
+    terms: 'D',
+    effect: 'size of the KV pool: more is allocated and cleared before ready',
+  },
+  {
+    knob: 'client concurrency',
+    terms: 'F',
+    effect: 'requests in flight; this run sends one at a time, so its queue is empty',
+  },
+  {
+    knob: '--max-num-seqs',
+    terms: 'F, C',
+    effect: 'sequences in one step; also how many batch sizes get a CUDA graph',
+  },
+  {
+    knob: '--max-num-batched-tokens',
+    terms: 'E, F, C',
+    effect: 'tokens in one step, and the size of the profiling run before ready',
+  },
+  {
+    knob: '--enable-chunked-prefill',
+    terms: 'F, E',
+    effect: 'a long prompt is computed in pieces, so that others get their turn',
+  },
+  {
+    knob: 'prefix caching',
+    terms: 'E',
+    effect: 'a repeated beginning is not computed again; measured here with the long workload',
+  },
+  {
+    knob: '--enforce-eager',
+    terms: 'C',
+    effect: 'no compile and no graph capture before ready; slower steps afterwards',
+  },
+  {
+    knob: 'compile cache kept (VLLM_CACHE_ROOT)',
+    terms: 'C',
+    effect: 'a second launch loads what the first one compiled, when the cache is accepted',
+  },
 ];
 
 type Draft = Omit<Judgement, 'appendix' | 'claim'>;
@@ -62,21 +99,46 @@ const notMeasured = (because: string): Draft => ({ verdict: 'not measured here',
 function firstLoadFills(data: RunData, findings: Findings): Judgement {
   const claim = 'With its pages out of the cache, a load reads the weights from storage.';
   const launch = findings.launches.find((one) => (residencyBefore(data, one) ?? 1) <= appendixThresholds.coldResidency);
-  return { appendix: 'A', claim, ...loadJudgement(data, launch, 'no launch found the pages out of the cache', (share) => share >= appendixThresholds.fetchedShare) };
+  return {
+    appendix: 'A',
+    claim,
+    ...loadJudgement(
+      data,
+      launch,
+      'no launch found the pages out of the cache',
+      (share) => share >= appendixThresholds.fetchedShare,
+    ),
+  };
 }
 
 function secondLoadSpares(data: RunData, findings: Findings): Judgement {
   const claim = 'With its pages in the cache, a load leaves the storage alone.';
   const launch = findings.launches.find((one) => (residencyBefore(data, one) ?? 0) >= appendixThresholds.warmResidency);
-  return { appendix: 'A', claim, ...loadJudgement(data, launch, 'no launch found the pages in the cache', (share) => share <= appendixThresholds.untouchedShare) };
+  return {
+    appendix: 'A',
+    claim,
+    ...loadJudgement(
+      data,
+      launch,
+      'no launch found the pages in the cache',
+      (share) => share <= appendixThresholds.untouchedShare,
+    ),
+  };
 }
 
-function loadJudgement(data: RunData, launch: LaunchFinding | undefined, ifNone: string, holds: (share: number) => boolean): Draft {
+function loadJudgement(
+  data: RunData,
+  launch: LaunchFinding | undefined,
+  ifNone: string,
+  holds: (share: number) => boolean,
+): Draft {
   if (!launch) return notMeasured(ifNone);
   const row = data.launches.find((one) => one.launch === launch.launch);
-  if (launch.readBytes === undefined || !row?.weightsBytes) return notMeasured(`launch ${launch.launch} has no reading of read_bytes`);
-  const share = launch.readBytes / row.weightsBytes;
-  const reading = `launch ${launch.launch}: ${formatPercent(row.residentBeforeFraction)} resident before, the server's processes read ${formatBytes(launch.readBytes)} for ${formatBytes(row.weightsBytes)} of weights`;
+  const { loadingReadBytes } = launch;
+  if (loadingReadBytes === undefined || !row?.weightsBytes)
+    return notMeasured(`launch ${launch.launch} has no reading of read_bytes around the loading`);
+  const share = loadingReadBytes / row.weightsBytes;
+  const reading = `launch ${launch.launch}: ${formatPercent(row.residentBeforeFraction)} resident before; while loading, the server's processes read ${formatBytes(loadingReadBytes)} for ${formatBytes(row.weightsBytes)} of weights`;
   return holds(share) ? confirmed(reading) : contradicted(reading);
 }
 
@@ -97,19 +159,48 @@ function warmUpInRequest(data: RunData, findings: Findings): Judgement {
     return ms === undefined ? [] : [`launch ${launch.launch}: ${formatMs(ms)}`];
   });
   const jit = findings.timings.filter((timing) => timing.name === 'cold_1').map((timing) => timing.jitLines);
-  const monitored = data.startup.some((row) => row.event === 'jit-monitor-on');
+  const monitored = data.launches.some(({ launch }) =>
+    milestonesOf(data.startup, launch).some(({ event }) => event === 'jit-monitor-on'),
+  );
   if (jit.some((lines) => (lines ?? 0) > 0)) {
-    return { appendix: 'B', claim, ...confirmed(`in part: kernels were compiled while request 1 was in flight (${formatCounted(jit.reduce<number>((sum, lines) => sum + (lines ?? 0), 0), 'log line')})`) };
+    return {
+      appendix: 'B',
+      claim,
+      ...confirmed(
+        `in part: kernels were compiled while request 1 was in flight (${formatCounted(
+          jit.reduce<number>((sum, lines) => sum + (lines ?? 0), 0),
+          'log line',
+        )})`,
+      ),
+    };
   }
-  if (compiled.length === 0) return { appendix: 'B', claim, ...notMeasured('no compile or warm-up phase was seen in the log') };
-  const after = monitored ? ', and the JIT monitor saw nothing in request 1' : '; this engine has no JIT monitor that would show a rest of it in request 1';
-  return { appendix: 'B', claim, ...contradicted(`it was paid before the server listened (${compiled.join(', ')})${after}`) };
+  if (compiled.length === 0)
+    return { appendix: 'B', claim, ...notMeasured('no compile or warm-up phase was seen in the log') };
+  const after = monitored
+    ? ', and the JIT monitor saw nothing in request 1'
+    : '; this engine has no JIT monitor that would show a rest of it in request 1';
+  return {
+    appendix: 'B',
+    claim,
+    ...contradicted(`it was paid before the server listened (${compiled.join(', ')})${after}`),
+  };
 }
 
 function graphsCaptured(data: RunData): Judgement {
   const claim = 'CUDA graphs are captured once and replayed.';
-  const captured = data.launches.flatMap(({ launch }) => milestonesOf(data.startup, launch).filter(({ event }) => event === 'graph-capture-done').map(() => launch));
-  if (captured.length === 0) return { appendix: 'B', claim, ...notMeasured(data.record.engine.device === 'cpu' ? 'a CPU has no CUDA graphs' : 'the log shows no graph capture') };
+  const captured = data.launches.flatMap(({ launch }) =>
+    milestonesOf(data.startup, launch)
+      .filter(({ event }) => event === 'graph-capture-done')
+      .map(() => launch),
+  );
+  if (captured.length === 0)
+    return {
+      appendix: 'B',
+      claim,
+      ...notMeasured(
+        data.record.engine.device === 'cpu' ? 'a CPU has no CUDA graphs' : 'the log shows no graph capture',
+      ),
+    };
   return { appendix: 'B', claim, ...confirmed(`captured before ready in launch ${captured.join(', ')}`) };
 }
 
@@ -117,10 +208,20 @@ function poolOnDemand(data: RunData): Judgement {
   const claim = 'KV pages are allocated when sequences are admitted, so the first request triggers them.';
   const pools = data.launches.flatMap(({ launch, readyAtMs }) => {
     const size = milestonesOf(data.startup, launch).find(({ event }) => event === 'kv-size');
-    return size?.value === undefined || readyAtMs === undefined || size.atMs > readyAtMs ? [] : [`launch ${launch}: a pool for ${size.value.toLocaleString('en')} tokens ${formatMs(readyAtMs - size.atMs)} before ready`];
+    return size?.value === undefined || readyAtMs === undefined || size.atMs > readyAtMs
+      ? []
+      : [
+          `launch ${launch}: a pool for ${size.value.toLocaleString('en')} tokens ${formatMs(readyAtMs - size.atMs)} before ready`,
+        ];
   });
   if (pools.length === 0) return { appendix: 'C', claim, ...notMeasured('the log names no KV pool') };
-  return { appendix: 'C', claim, ...contradicted(`the whole pool stood before the server listened (${pools.join('; ')}); a request only takes blocks from it`) };
+  return {
+    appendix: 'C',
+    claim,
+    ...contradicted(
+      `the whole pool stood before the server listened (${pools.join('; ')}); a request only takes blocks from it`,
+    ),
+  };
 }
 
 function scratchInRequest(findings: Findings): Judgement {
@@ -129,7 +230,11 @@ function scratchInRequest(findings: Findings): Judgement {
 }
 
 function streamsIsolated(): Judgement {
-  return { appendix: 'D', claim: 'Streams do not mix contexts, but share the machine.', ...notMeasured('this run sends one request at a time') };
+  return {
+    appendix: 'D',
+    claim: 'Streams do not mix contexts, but share the machine.',
+    ...notMeasured('this run sends one request at a time'),
+  };
 }
 
 function prefixReuse(findings: Findings): Judgement {
@@ -144,10 +249,16 @@ function prefixReuse(findings: Findings): Judgement {
 function compareJudgement(larger: Summary, smaller: Summary, reading: string): Draft {
   if (!larger.interval || !smaller.interval) return notMeasured(`${reading}: too few for an interval`);
   if (larger.interval.lower > smaller.interval.upper) return confirmed(reading);
-  return larger.interval.upper < smaller.interval.lower ? contradicted(reading) : notMeasured(`${reading}: the intervals overlap`);
+  return larger.interval.upper < smaller.interval.lower
+    ? contradicted(reading)
+    : notMeasured(`${reading}: the intervals overlap`);
 }
 
-function signalOf(findings: Findings, cause: SignalFinding['cause'], window: SignalFinding['window']): SignalFinding | undefined {
+function signalOf(
+  findings: Findings,
+  cause: SignalFinding['cause'],
+  window: SignalFinding['window'],
+): SignalFinding | undefined {
   return findings.signals.find((signal) => signal.cause === cause && signal.window === window);
 }
 

@@ -27,7 +27,11 @@ export function bandFindings(data: RunData, window: SteadyWindow | undefined): B
   return [...gpuBands(data, window), ...cpuBands(data, window)];
 }
 
-const gpuQuantities: readonly { readonly quantity: string; readonly unit: string; readonly column: 'utilizationPercent' | 'powerW' | 'smClockMHz' }[] = [
+const gpuQuantities: readonly {
+  readonly quantity: string;
+  readonly unit: string;
+  readonly column: 'utilizationPercent' | 'powerW' | 'smClockMHz';
+}[] = [
   { quantity: 'GPU utilisation', unit: '%', column: 'utilizationPercent' },
   { quantity: 'GPU power', unit: 'W', column: 'powerW' },
   { quantity: 'GPU SM clock', unit: 'MHz', column: 'smClockMHz' },
@@ -35,12 +39,21 @@ const gpuQuantities: readonly { readonly quantity: string; readonly unit: string
 
 function gpuBands(data: RunData, window: SteadyWindow | undefined): BandFinding[] {
   const absentBecause = noGpuBecause(data) ?? tooShort(window);
-  if (absentBecause !== undefined || !window) return gpuQuantities.map(({ quantity, unit }) => ({ quantity, unit, absentBecause }));
+  if (absentBecause !== undefined || !window)
+    return gpuQuantities.map(({ quantity, unit }) => ({ quantity, unit, absentBecause }));
   const rows = inside(data.gpu, window);
   const gpus = [...new Set(rows.map((row) => row.gpu))].sort((a, b) => a - b);
   return gpuQuantities.flatMap(({ quantity, unit, column }) => {
     if (gpus.length === 0) return [{ quantity, unit, absentBecause: 'the GPU was not read in the steady window' }];
-    return gpus.map((gpu) => band(gpus.length > 1 ? `${quantity} (GPU ${gpu})` : quantity, unit, rows.filter((row) => row.gpu === gpu), column, window));
+    return gpus.map((gpu) =>
+      band(
+        gpus.length > 1 ? `${quantity} (GPU ${gpu})` : quantity,
+        unit,
+        rows.filter((row) => row.gpu === gpu),
+        column,
+        window,
+      ),
+    );
   });
 }
 
@@ -48,7 +61,10 @@ function cpuBands(data: RunData, window: SteadyWindow | undefined): BandFinding[
   const whole = "CPU of the server's tree";
   if (!window) return [{ quantity: whole, unit: 'cores', absentBecause: 'there is no run of warm requests' }];
   const samples = inside(data.samples, window);
-  const shortNote = lengthMs(window) < steadyThresholds.windowMs ? `over ${formatMs(lengthMs(window))} only; ${formatMs(steadyThresholds.windowMs)} are asked for` : undefined;
+  const shortNote =
+    lengthMs(window) < steadyThresholds.windowMs
+      ? `over ${formatMs(lengthMs(window))} only; ${formatMs(steadyThresholds.windowMs)} are asked for`
+      : undefined;
   return [
     band(whole, 'cores', samples, 'serverCpuCores', window, shortNote),
     ...processBands(inside(data.processes, window), window, shortNote),
@@ -70,20 +86,45 @@ function processBands(rows: readonly ProcessRow[], window: SteadyWindow, note: s
     });
   }
   return [...byName]
-    .map(([name, ticks]) => band(`CPU of ${name}`, 'cores', [...ticks].map(([atMs, cores]) => ({ launch: window.launch, atMs, cores })).sort((a, b) => a.atMs - b.atMs), 'cores', window, note))
+    .map(([name, ticks]) =>
+      band(
+        `CPU of ${name}`,
+        'cores',
+        [...ticks].map(([atMs, cores]) => ({ launch: window.launch, atMs, cores })).sort((a, b) => a.atMs - b.atMs),
+        'cores',
+        window,
+        note,
+      ),
+    )
     .filter(({ high, absentBecause }) => absentBecause === undefined && (high ?? 0) >= bandThresholds.cores)
     .sort((a, b) => (b.median ?? 0) - (a.median ?? 0));
 }
 
 function busyPercent(samples: RunData['samples']): (Stamped & { readonly percent?: number | undefined })[] {
-  return samples.map(({ launch, atMs, cpuBusyFraction }) => ({ launch, atMs, percent: cpuBusyFraction === undefined ? undefined : cpuBusyFraction * 100 }));
+  return samples.map(({ launch, atMs, cpuBusyFraction }) => ({
+    launch,
+    atMs,
+    percent: cpuBusyFraction === undefined ? undefined : cpuBusyFraction * 100,
+  }));
 }
 
-function band<R extends Stamped>(quantity: string, unit: string, rows: readonly R[], column: NumberColumnOf<R>, window: SteadyWindow, note?: string): BandFinding {
+function band<R extends Stamped>(
+  quantity: string,
+  unit: string,
+  rows: readonly R[],
+  column: NumberColumnOf<R>,
+  window: SteadyWindow,
+  note?: string,
+): BandFinding {
   const found = bandOf(rows, column, window.startAtMs, window.endAtMs);
   const n = found?.n ?? 0;
   if (!found || n < bandThresholds.readings) {
-    return { quantity, unit, n, absentBecause: `${formatCounted(n, 'reading')} in the steady window of ${formatMs(lengthMs(window))}, a band needs ${bandThresholds.readings}` };
+    return {
+      quantity,
+      unit,
+      n,
+      absentBecause: `${formatCounted(n, 'reading')} in the steady window of ${formatMs(lengthMs(window))}, a band needs ${bandThresholds.readings}`,
+    };
   }
   return { quantity, unit, ...found, note };
 }
@@ -95,5 +136,7 @@ function tooShort(window: SteadyWindow | undefined): string | undefined {
 }
 
 function inside<R extends Stamped>(rows: readonly R[], window: SteadyWindow): R[] {
-  return rows.filter((row) => row.launch === window.launch && row.atMs >= window.startAtMs && row.atMs <= window.endAtMs).sort((a, b) => a.atMs - b.atMs);
+  return rows
+    .filter((row) => row.launch === window.launch && row.atMs >= window.startAtMs && row.atMs <= window.endAtMs)
+    .sort((a, b) => a.atMs - b.atMs);
 }

@@ -24,13 +24,20 @@ interface Tick {
 type NumericColumn<Row> = { [K in keyof Row]-?: NonNullable<Row[K]> extends number ? K : never }[keyof Row];
 
 /** The increase of a cumulative column over a window. Absent without ticks on both sides, and when the counter ran backwards. */
-export function counterIncreaseOver(samples: readonly SampleRow[], column: NumericColumn<SampleRow>, window: Window): Change | undefined {
+export function counterIncreaseOver(
+  samples: readonly SampleRow[],
+  column: NumericColumn<SampleRow>,
+  window: Window,
+): Change | undefined {
   const change = changeOver(ticksOf(samples, column), window);
   return change && change.by >= 0 ? change : undefined;
 }
 
 /** The fastest growth of a cumulative column between two neighbouring ticks, per second. Absent with fewer than two ticks. */
-export function fastestIncreasePerS(samples: readonly SampleRow[], column: NumericColumn<SampleRow>): number | undefined {
+export function fastestIncreasePerS(
+  samples: readonly SampleRow[],
+  column: NumericColumn<SampleRow>,
+): number | undefined {
   const ticks = ticksOf(samples, column);
   const rates = ticks.slice(1).flatMap((tick, index) => {
     const before = ticks[index];
@@ -40,14 +47,26 @@ export function fastestIncreasePerS(samples: readonly SampleRow[], column: Numer
 }
 
 /** The change of a level (page cache, resident memory), either sign. Absent without ticks on both sides. */
-export function levelChangeOver(samples: readonly SampleRow[], column: NumericColumn<SampleRow>, window: Window): Change | undefined {
+export function levelChangeOver(
+  samples: readonly SampleRow[],
+  column: NumericColumn<SampleRow>,
+  window: Window,
+): Change | undefined {
   return changeOver(ticksOf(samples, column), window);
 }
 
 /** The change of HBM in use, summed over the GPUs, in MiB. Absent unless every GPU has a reading on both sides. */
 export function hbmChangeOver(rows: readonly GpuRow[], window: Window): Change | undefined {
   const gpus = [...new Set(rows.map((row) => row.gpu))];
-  const changes = gpus.map((gpu) => changeOver(ticksOf(rows.filter((row) => row.gpu === gpu), 'memoryUsedMiB'), window));
+  const changes = gpus.map((gpu) =>
+    changeOver(
+      ticksOf(
+        rows.filter((row) => row.gpu === gpu),
+        'memoryUsedMiB',
+      ),
+      window,
+    ),
+  );
   const whole = changes.filter((change): change is Change => change !== undefined);
   if (whole.length === 0 || whole.length < changes.length) return undefined;
   return {

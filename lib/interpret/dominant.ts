@@ -24,11 +24,27 @@ export function dominantLaunch(finding: LaunchFinding | undefined, noTimeline: s
   const parts = [...finding.termMs, { term: 'remainder', ms: timeline.remainderMs }].sort((a, b) => b.ms - a.ms);
   const [first, second] = parts;
   if (!first) return { window, because: 'no phase was recognised in the log' };
-  const describe = (part: { readonly term: string; readonly ms: number }) => `${part.term} (${termNames[part.term] ?? part.term}) with ${formatMs(part.ms)}, ${formatPercent(part.ms / wholeMs)} of ${formatMs(wholeMs)}`;
+  const describe = (part: { readonly term: string; readonly ms: number }) =>
+    `${part.term} (${termNames[part.term] ?? part.term}) with ${formatMs(part.ms)}, ${formatPercent(part.ms / wholeMs)} of ${formatMs(wholeMs)}`;
   const ofSeed = seedLeader(parts);
-  if (first.ms / wholeMs < signalThresholds.timeShare) return { window, because: `nothing dominates: the largest, ${describe(first)}, is below ${formatPercent(signalThresholds.timeShare, 2)}${ofSeed}` };
-  if (second && first.ms < clearLead * second.ms) return { window, because: `nothing dominates: ${describe(first)}, does not lead ${describe(second)}, by ${formatFactor(clearLead, 2)}${ofSeed}` };
-  return { window, term: first.term, name: termNames[first.term], ms: first.ms, share: first.ms / wholeMs, because: second ? `next comes ${describe(second)}` : 'no other term was seen' };
+  if (first.ms / wholeMs < signalThresholds.timeShare)
+    return {
+      window,
+      because: `nothing dominates: the largest, ${describe(first)}, is below ${formatPercent(signalThresholds.timeShare, 2)}${ofSeed}`,
+    };
+  if (second && first.ms < clearLead * second.ms)
+    return {
+      window,
+      because: `nothing dominates: ${describe(first)}, does not lead ${describe(second)}, by ${formatFactor(clearLead, 2)}${ofSeed}`,
+    };
+  return {
+    window,
+    term: first.term,
+    name: termNames[first.term],
+    ms: first.ms,
+    share: first.ms / wholeMs,
+    because: second ? `next comes ${describe(second)}` : 'no other term was seen',
+  };
 }
 
 /** Where G or the remainder stand in the way: which of the seed's four causes is largest among themselves. */
@@ -57,7 +73,10 @@ export function dominantRequest(ledger: ExcessLedger | undefined, context: Reque
   const found = dominantPart(ledger, context);
   const after = context.afterFirstTokenMs;
   if (!ledger || ledger.by !== 'TTFT' || after === undefined || after <= Math.max(0, ledger.excessMs)) return found;
-  return { ...found, because: `${found.because}; it lost more after its first token: ${formatMs(after)} beyond a warm request` };
+  return {
+    ...found,
+    because: `${found.because}; it lost more after its first token: ${formatMs(after)} beyond a warm request`,
+  };
 }
 
 function dominantPart(ledger: ExcessLedger | undefined, context: RequestContext): Dominant {
@@ -65,12 +84,18 @@ function dominantPart(ledger: ExcessLedger | undefined, context: RequestContext)
   if (!ledger) return { window, because: 'not observable: there is no first request with warm ones to compare' };
   const doubt = doubtAbout(ledger, context);
   if (doubt !== undefined) return { window, because: doubt };
-  const parts = [...ledger.parts, { name: 'remainder', term: 'remainder', ms: ledger.remainderMs }].sort((a, b) => b.ms - a.ms);
+  const parts = [...ledger.parts, { name: 'remainder', term: 'remainder', ms: ledger.remainderMs }].sort(
+    (a, b) => b.ms - a.ms,
+  );
   const first = parts[0];
   const text = `${formatMs(ledger.excessMs)} above the warm median`;
-  if (!first || ledger.parts.length === 0) return { window, because: `${text}, and the server gives no figures of its own to part it` };
+  if (!first || ledger.parts.length === 0)
+    return { window, because: `${text}, and the server gives no figures of its own to part it` };
   if (first.ms < dominantPartOfExcess * ledger.excessMs) {
-    return { window, because: `nothing dominates the ${text}: the largest part, ${first.name}, is ${formatMs(first.ms)}` };
+    return {
+      window,
+      because: `nothing dominates the ${text}: the largest part, ${first.name}, is ${formatMs(first.ms)}`,
+    };
   }
   return {
     window,
@@ -85,15 +110,22 @@ function dominantPart(ledger: ExcessLedger | undefined, context: RequestContext)
 /** Inside the engine the decision table may name the cause; else the terms stay together. */
 function termOf(term: string, { verdicts, jitLinesToFirstToken = 0 }: RequestContext): string {
   if (term !== 'C+D+E') return term;
-  const named = verdicts.filter(({ window, verdict, cause }) => window === 'request 1' && verdict === 'holds' && (cause === 'C' || cause === 'D'));
+  const named = verdicts.filter(
+    ({ window, verdict, cause }) => window === 'request 1' && verdict === 'holds' && (cause === 'C' || cause === 'D'),
+  );
   const only = named.length === 1 ? named[0]?.cause : undefined;
   return only === undefined || (only === 'C' && jitLinesToFirstToken === 0) ? term : only;
 }
 
 /** Why the excess should not be explained: it is none, or too small to be told from the warm spread or the probe's error. */
-function doubtAbout({ excessMs, coldMs, warmMedianMs }: ExcessLedger, { warmMs, stopwatch }: RequestContext): string | undefined {
-  if (excessMs <= 0) return `there is no penalty: cold_1 took ${formatMs(coldMs)}, the warm median is ${formatMs(warmMedianMs)}`;
-  if (stopwatch && excessMs <= stopwatch.maxErrorMs) return `cannot tell: the excess of ${formatMs(excessMs)} is not above the probe's largest error, ${formatMs(stopwatch.maxErrorMs)}`;
+function doubtAbout(
+  { excessMs, coldMs, warmMedianMs }: ExcessLedger,
+  { warmMs, stopwatch }: RequestContext,
+): string | undefined {
+  if (excessMs <= 0)
+    return `there is no penalty: cold_1 took ${formatMs(coldMs)}, the warm median is ${formatMs(warmMedianMs)}`;
+  if (stopwatch && excessMs <= stopwatch.maxErrorMs)
+    return `cannot tell: the excess of ${formatMs(excessMs)} is not above the probe's largest error, ${formatMs(stopwatch.maxErrorMs)}`;
   if (warmMs.length < flagThresholds.outlierSamples) return undefined;
   const z = modifiedZ(coldMs, warmMs);
   if (z !== undefined && z > flagThresholds.outlierZ) return undefined;

@@ -49,17 +49,26 @@ export const seen = (values: readonly number[], reading: string): Observed => ({
 export const absent = (because: string): Observed => ({ kind: 'absent', because });
 
 /** Readings of several launches put together; absent, with the first reason, when none has one. */
-export function acrossLaunches(each: readonly { readonly launch: number; readonly observed: Observed }[], ifNone: string): Observed {
+export function acrossLaunches(
+  each: readonly { readonly launch: number; readonly observed: Observed }[],
+  ifNone: string,
+): Observed {
   const present = each.flatMap(({ launch, observed }) => (observed.kind === 'seen' ? [{ launch, observed }] : []));
   const reason = each.map(({ observed }) => observed).find((observed) => observed.kind === 'absent');
   if (present.length === 0) return reason ?? absent(ifNone);
-  const reading = present.map(({ launch, observed }) => (each.length > 1 ? `launch ${launch}: ${observed.reading}` : observed.reading)).join('; ');
-  return seen(present.flatMap(({ observed }) => observed.values), reading);
+  const reading = present
+    .map(({ launch, observed }) => (each.length > 1 ? `launch ${launch}: ${observed.reading}` : observed.reading))
+    .join('; ');
+  return seen(
+    present.flatMap(({ observed }) => observed.values),
+    reading,
+  );
 }
 
 /** Why nothing about a GPU can be observed in this run; undefined when it can. */
 export function noGpuBecause(data: Pick<RunData, 'record' | 'gpu'>): string | undefined {
-  if (data.record.engine.device === 'cpu') return data.record.environment.gpus.length > 0 ? 'the engine runs on the CPU' : 'no GPU';
+  if (data.record.engine.device === 'cpu')
+    return data.record.environment.gpus.length > 0 ? 'the engine runs on the CPU' : 'no GPU';
   if (data.gpu.some((row) => row.memoryUsedMiB !== undefined || row.utilizationPercent !== undefined)) return undefined;
   return data.record.environment.gpus.length > 0 ? 'the GPU was not sampled' : 'no GPU';
 }

@@ -6,20 +6,39 @@
  * and so are the tokens after the first: a first request can lose more there than before its first token.
  */
 import type { ExcessLedger, RequestTiming } from './findings.js';
-import { coldOf, launchesOf, measureMs, measuresMs, requestsNamed, valuesOf, warmSet, type Measure, type WarmSet } from './series.js';
+import {
+  coldOf,
+  launchesOf,
+  measureMs,
+  measuresMs,
+  requestsNamed,
+  valuesOf,
+  warmSet,
+  type Measure,
+  type WarmSet,
+} from './series.js';
 import { median, sortSamples } from './stats.js';
 
 /** Ledgers of every launch's cold_1 (by TTFT where it was streamed, and by wall_s), then of each first long request by TTFT. */
 export function excessLedgers(timings: readonly RequestTiming[]): ExcessLedger[] {
-  const first = launchesOf(timings).flatMap((launch) => ledgersOf(coldOf(timings, launch), timings, 'warm', ['TTFT', 'wall_s']));
+  const first = launchesOf(timings).flatMap((launch) =>
+    ledgersOf(coldOf(timings, launch), timings, 'warm', ['TTFT', 'wall_s']),
+  );
   const long = requestsNamed(timings, 'cold-long').flatMap((cold) => ledgersOf(cold, timings, 'warm-unique', ['TTFT']));
   return [...first, ...long];
 }
 
-function ledgersOf(cold: RequestTiming | undefined, timings: readonly RequestTiming[], warmName: string, measures: readonly Measure[]): ExcessLedger[] {
+function ledgersOf(
+  cold: RequestTiming | undefined,
+  timings: readonly RequestTiming[],
+  warmName: string,
+  measures: readonly Measure[],
+): ExcessLedger[] {
   const warm = cold && warmSet(timings, cold.launch, cold.streamed, warmName);
   if (!cold || !warm) return [];
-  return measures.map((by) => excessLedger(cold, warm, by)).filter((ledger): ledger is ExcessLedger => ledger !== undefined);
+  return measures
+    .map((by) => excessLedger(cold, warm, by))
+    .filter((ledger): ledger is ExcessLedger => ledger !== undefined);
 }
 
 /** What request 1 of a launch lost after its first token: by the server's word, else the excess of wall_s over that of TTFT. */
@@ -40,20 +59,40 @@ interface Part {
   readonly of: (timing: RequestTiming) => number | undefined;
 }
 
-const queue: Part = { name: 'queue', term: 'F', source: "the server's queue_time_ms", of: (timing) => timing.serverQueueMs };
-const firstToken: Part = { name: 'engine, to the first token', term: 'C+D+E', source: "the server's time_to_first_token_ms (scheduled to first token)", of: (timing) => timing.serverFirstTokenMs };
+const queue: Part = {
+  name: 'queue',
+  term: 'F',
+  source: "the server's queue_time_ms",
+  of: (timing) => timing.serverQueueMs,
+};
+const firstToken: Part = {
+  name: 'engine, to the first token',
+  term: 'C+D+E',
+  source: "the server's time_to_first_token_ms (scheduled to first token)",
+  of: (timing) => timing.serverFirstTokenMs,
+};
 
 const partsOf: Readonly<Record<Measure, readonly Part[]>> = {
   TTFT: [
     queue,
     firstToken,
-    { name: 'front end (HTTP, tokenizer, detokenizer, SSE)', term: 'G', source: 'TTFT minus queue minus server first token', of: (timing) => timing.frontEndMs },
+    {
+      name: 'front end (HTTP, tokenizer, detokenizer, SSE)',
+      term: 'G',
+      source: 'TTFT minus queue minus server first token',
+      of: (timing) => timing.frontEndMs,
+    },
   ],
   wall_s: [
     { name: 'connection', term: 'F', source: "the client's stamps", of: (timing) => timing.connectMs },
     queue,
     firstToken,
-    { name: tokensAfter, term: 'C+D+E', source: "the server's generation_time_ms", of: (timing) => timing.serverGenerationMs },
+    {
+      name: tokensAfter,
+      term: 'C+D+E',
+      source: "the server's generation_time_ms",
+      of: (timing) => timing.serverGenerationMs,
+    },
   ],
 };
 

@@ -121,7 +121,12 @@ export interface ExcessLedger {
   readonly warmMedianMs: number;
   readonly excessMs: number;
   /** Parts and a remainder that add up to excessMs. Negative parts stay negative. */
-  readonly parts: readonly { readonly name: string; readonly term: string; readonly ms: number; readonly source: string }[];
+  readonly parts: readonly {
+    readonly name: string;
+    readonly term: string;
+    readonly ms: number;
+    readonly source: string;
+  }[];
   readonly remainderMs: number;
   /** What coldMs is. TTFT starts at sending; wall_s (in ms here) at the call, connection included. */
   readonly by: 'TTFT' | 'wall_s';
@@ -246,7 +251,12 @@ export interface Findings {
   /** The SLO anchor by its stated rule; absent when there are too few warm requests for the rule. */
   readonly sloAnchor?: { readonly ttftMs: number; readonly rule: string } | undefined;
   /** Flags of the warm sample: drift, bimodality, outliers, each with threshold and reading. */
-  readonly flags: readonly { readonly flag: string; readonly raised: boolean; readonly reading: string; readonly threshold: string }[];
+  readonly flags: readonly {
+    readonly flag: string;
+    readonly raised: boolean;
+    readonly reading: string;
+    readonly threshold: string;
+  }[];
   /** The template's four questions, each answered in one to three computed sentences. */
   readonly answers: readonly { readonly question: string; readonly lines: readonly string[] }[];
   /** The launch that sixTerms, signals and dominant terms speak of. Others are in sixTermsByLaunch. */

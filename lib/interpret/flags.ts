@@ -143,7 +143,10 @@ export function outlierFlag(valuesMs: readonly number[]): Flag {
   return {
     flag: 'outliers',
     raised: outliers.length > 0,
-    reading: outliers.length > 0 ? `${outliers.length} of ${valuesMs.length}: ${list}` : `none of ${valuesMs.length}; largest score ${formatNumber(worst)}`,
+    reading:
+      outliers.length > 0
+        ? `${outliers.length} of ${valuesMs.length}: ${list}`
+        : `none of ${valuesMs.length}; largest score ${formatNumber(worst)}`,
     threshold,
   };
 }

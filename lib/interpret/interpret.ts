@@ -34,12 +34,16 @@ const changesToResolve = [0.1, 0.05] as const;
 export function interpret(data: RunData): Findings {
   const timings = requestTimings(data.requests, data.chunks, data.startup);
   const launches = launchFindings(data, timings);
-  const stopwatch = stopwatchFinding(data.calibration, textOf(data.record.config['probeMode']));
+  const stopwatch = stopwatchFinding(data.calibration);
   const warm = warmFindings(timings);
   const ledgers = ledgerFindings(data, launches, timings);
   const decided = decisionFindings(data, launches, timings, ledgers.ledgerLaunch);
   const excess = excessLedgers(timings);
-  const dominant = dominantFindings(data, launches, timings, excess, { ledgerLaunch: ledgers.ledgerLaunch, verdicts: decided.verdicts, stopwatch });
+  const dominant = dominantFindings(data, launches, timings, excess, {
+    ledgerLaunch: ledgers.ledgerLaunch,
+    verdicts: decided.verdicts,
+    stopwatch,
+  });
   const steady = steadyWindow(data.requests);
   const bands = bandFindings(data, steady);
   const penaltyList = penalties(timings);
@@ -59,11 +63,23 @@ export function interpret(data: RunData): Findings {
     ...dominant,
     bands,
     interference: interferenceFindings(data, steady),
-    knobs: knobFindings({ data, launches, ledgerLaunch: ledgers.ledgerLaunch, warmTtftMs: warm.warmTtftMs, bands, penalties: penaltyList, dominantLaunch: dominant.dominantLaunch, resolution }),
+    knobs: knobFindings({
+      data,
+      launches,
+      ledgerLaunch: ledgers.ledgerLaunch,
+      warmTtftMs: warm.warmTtftMs,
+      bands,
+      penalties: penaltyList,
+      dominantLaunch: dominant.dominantLaunch,
+      resolution,
+    }),
     sloAnchor: sloAnchor(warm.warmTtftMs),
     flags: [...warmFlags(timings), ...checkFlags(data, timings)],
     steadyWindow: steady,
-    ttftDefinitions: ttftDefinitions(requestsNamed(timings, 'cold_1').find(({ streamed }) => streamed), warmSet(timings, undefined, true)?.timings ?? []),
+    ttftDefinitions: ttftDefinitions(
+      requestsNamed(timings, 'cold_1').find(({ streamed }) => streamed),
+      warmSet(timings, undefined, true)?.timings ?? [],
+    ),
     prefixSavingMs: prefixSaving(timings),
     resolution,
   };
@@ -93,7 +109,12 @@ function firstFive(timings: readonly RequestTiming[]): readonly RequestTiming[] 
   return [...set].sort((a, b) => a.index - b.index).slice(0, seedRows);
 }
 
-function evidenceOf(data: RunData, finding: LaunchFinding | undefined, launches: readonly LaunchFinding[], timings: readonly RequestTiming[]): Evidence {
+function evidenceOf(
+  data: RunData,
+  finding: LaunchFinding | undefined,
+  launches: readonly LaunchFinding[],
+  timings: readonly RequestTiming[],
+): Evidence {
   return { launch: launchEvidence(data, finding, launches), request: requestEvidence(data, timings) };
 }
 
@@ -101,19 +122,37 @@ function evidenceOf(data: RunData, finding: LaunchFinding | undefined, launches:
 function ledgerFindings(data: RunData, launches: readonly LaunchFinding[], timings: readonly RequestTiming[]) {
   const ledgerLaunch = chooseLedgerLaunch(launches, timings);
   const rowsOf = (finding: LaunchFinding | undefined, launch: number | undefined) => {
-    const own = evidenceOf(data, finding, launches, timings.filter((timing) => timing.launch === launch));
+    const own = evidenceOf(
+      data,
+      finding,
+      launches,
+      timings.filter((timing) => timing.launch === launch),
+    );
     return sixTerms(data, launch, finding, timings, own);
   };
   return {
     ledgerLaunch,
-    sixTerms: rowsOf(launches.find(({ launch }) => launch === ledgerLaunch), ledgerLaunch),
+    sixTerms: rowsOf(
+      launches.find(({ launch }) => launch === ledgerLaunch),
+      ledgerLaunch,
+    ),
     sixTermsByLaunch: launches.map((finding) => ({ launch: finding.launch, rows: rowsOf(finding, finding.launch) })),
   };
 }
 
 /** The decision table: the launch window of the ledger launch, request 1 of every launch. */
-function decisionFindings(data: RunData, launches: readonly LaunchFinding[], timings: readonly RequestTiming[], ledgerLaunch: number | undefined) {
-  const evidence = evidenceOf(data, launches.find(({ launch }) => launch === ledgerLaunch), launches, timings);
+function decisionFindings(
+  data: RunData,
+  launches: readonly LaunchFinding[],
+  timings: readonly RequestTiming[],
+  ledgerLaunch: number | undefined,
+) {
+  const evidence = evidenceOf(
+    data,
+    launches.find(({ launch }) => launch === ledgerLaunch),
+    launches,
+    timings,
+  );
   const signals = signalFindings(evidence);
   return { signals, verdicts: verdicts(signals, evidence) };
 }
@@ -124,7 +163,10 @@ function dominantFindings(
   launches: readonly LaunchFinding[],
   timings: readonly RequestTiming[],
   excess: Findings['excess'],
-  { ledgerLaunch, ...context }: Pick<RequestContext, 'verdicts' | 'stopwatch'> & { readonly ledgerLaunch: number | undefined },
+  {
+    ledgerLaunch,
+    ...context
+  }: Pick<RequestContext, 'verdicts' | 'stopwatch'> & { readonly ledgerLaunch: number | undefined },
 ): Pick<Findings, 'dominantLaunch' | 'dominantRequest'> {
   const finding = launches.find(({ launch }) => launch === ledgerLaunch);
   const own = excess.find(({ launch, by }) => launch === ledgerLaunch && by === 'TTFT') ?? excess[0];
@@ -154,10 +196,21 @@ function warmFlags(timings: readonly RequestTiming[]): Findings['flags'] {
 function prefixSaving(timings: readonly RequestTiming[]): Findings['prefixSavingMs'] {
   const launch = warmSet(timings, undefined, true, 'warm-unique')?.launch;
   const pairs = requestsNamed(timings, 'warm-cached', launch).flatMap((cached) => {
-    const unique = timings.find((timing) => timing.name === 'warm-unique' && timing.launch === launch && timing.index === cached.index && isCompleted(timing));
-    return cached.ttftMs === undefined || unique?.ttftMs === undefined ? [] : [{ cached: cached.ttftMs, unique: unique.ttftMs }];
+    const unique = timings.find(
+      (timing) =>
+        timing.name === 'warm-unique' &&
+        timing.launch === launch &&
+        timing.index === cached.index &&
+        isCompleted(timing),
+    );
+    return cached.ttftMs === undefined || unique?.ttftMs === undefined
+      ? []
+      : [{ cached: cached.ttftMs, unique: unique.ttftMs }];
   });
-  return comparePaired(pairs.map(({ cached }) => cached), pairs.map(({ unique }) => unique));
+  return comparePaired(
+    pairs.map(({ cached }) => cached),
+    pairs.map(({ unique }) => unique),
+  );
 }
 
 function resolutionOf(warm: Summary | undefined): Findings['resolution'] {
@@ -167,8 +220,4 @@ function resolutionOf(warm: Summary | undefined): Findings['resolution'] {
     const runs = runsToResolve(warm.mad, changeMs);
     return runs === undefined ? [] : [{ changeFraction, changeMs, runs }];
   });
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

@@ -49,7 +49,9 @@ function any(...conditions: readonly (boolean | undefined)[]): boolean | undefin
 
 function repeats({ resolution }: KnobContext): string {
   const tenth = resolution[0];
-  return tenth ? `, with at least ${formatCount(tenth.runs)} warm requests a side to see a change of ${formatMs(tenth.changeMs)}` : '';
+  return tenth
+    ? `, with at least ${formatCount(tenth.runs)} warm requests a side to see a change of ${formatMs(tenth.changeMs)}`
+    : '';
 }
 
 function batchingRule(context: KnobContext): KnobFinding {
@@ -63,7 +65,8 @@ function batchingRule(context: KnobContext): KnobFinding {
     reading: `warm median TTFT ${formatMs(warmTtftMs?.median)}; GPU utilisation ${gpu?.median === undefined ? `not observable: ${gpu?.absentBecause ?? 'no band'}` : formatQuantity(gpu.median, '%')}`,
     threshold: `TTFT > ${formatMs(knobThresholds.warmTtftMs)} and utilisation < ${knobThresholds.gpuUtilizationPercent} %`,
     knob: '--max-num-batched-tokens, client-side concurrency, --max-num-seqs',
-    expectedEffect: 'larger steps keep the GPU busier: prefill of a long prompt needs fewer of them; under load throughput rises, and TTFT with it',
+    expectedEffect:
+      'larger steps keep the GPU busier: prefill of a long prompt needs fewer of them; under load throughput rises, and TTFT with it',
     howToCheck: `double --max-num-batched-tokens and repeat the warm block${repeats(context)}; TTFT falls or the knob was not the limit`,
   };
 }
@@ -84,7 +87,8 @@ function headroomRule(context: KnobContext): KnobFinding {
     ].join('; '),
     threshold: `any such death, fewer than ${knobThresholds.concurrentFullLength} full-length requests, or any preemption`,
     knob: '--max-model-len, then --gpu-memory-utilization (GPU) or the KV cache size (CPU)',
-    expectedEffect: 'half the longest sequence doubles the number of full-length requests the same pool holds; TTFT of a single request does not change',
+    expectedEffect:
+      'half the longest sequence doubles the number of full-length requests the same pool holds; TTFT of a single request does not change',
     howToCheck: 'restart with half --max-model-len: the log line "KV cache size ... Maximum concurrency" must double',
   };
 }
@@ -95,29 +99,44 @@ function prewarmRule({ penalties }: KnobContext): KnobFinding {
   return {
     rule: 'cold penalty not acceptable',
     fired: worst && worst.factor >= knobThresholds.coldFactor,
-    reading: worst ? `largest cold penalty ${formatFactor(worst.factor)} by ${worst.by} (launch ${worst.launch})` : 'not observable: no first request with warm ones to compare',
+    reading: worst
+      ? `largest cold penalty ${formatFactor(worst.factor)} by ${worst.by} (launch ${worst.launch})`
+      : 'not observable: no first request with warm ones to compare',
     threshold: `cold_1 >= ${formatFactor(knobThresholds.coldFactor, 1)} the warm median`,
     knob: 'a pre-warm request before the server takes traffic (after /health, before it is announced)',
     expectedEffect: worst
       ? `the first user request falls from ${formatMs(worst.cold * unit)} to about ${formatMs(worst.warmMedian * unit)}; launch -> ready does not change`
       : 'the first user request is a warm one; launch -> ready does not change',
-    howToCheck: 'restart, send one request of the same shape, then measure: the second request must lie in the warm band',
+    howToCheck:
+      'restart, send one request of the same shape, then measure: the second request must lie in the warm band',
   };
 }
 
 /** What to turn for each dominant term before ready. */
 const launchKnobs: Readonly<Record<string, readonly [knob: string, effect: string]>> = {
   A: ['weights in the page cache or on faster storage', 'the share that was read from storage goes'],
-  'A+B': ['a faster weight path (resident pages, parallel loading, another --load-format)', 'loading comes nearer to the speed of memory'],
+  'A+B': [
+    'a faster weight path (resident pages, parallel loading, another --load-format)',
+    'loading comes nearer to the speed of memory',
+  ],
   B: ['--load-format, fewer bytes (quantised weights)', 'allocation and copy shrink with the bytes'],
-  C: ['a compile cache kept between launches (VLLM_CACHE_ROOT), or --enforce-eager', 'a cache hit skips the compiler; eager skips it and gives up speed per token'],
+  C: [
+    'a compile cache kept between launches (VLLM_CACHE_ROOT), or --enforce-eager',
+    'a cache hit skips the compiler; eager skips it and gives up speed per token',
+  ],
   D: ['--kv-cache-memory-bytes', 'memory is not measured first, and a smaller pool is allocated faster'],
-  G: ['fewer processes and imports: a server kept alive or restored instead of started anew', 'imports and process starts are paid once'],
+  G: [
+    'fewer processes and imports: a server kept alive or restored instead of started anew',
+    'imports and process starts are paid once',
+  ],
   remainder: ['none yet: find out first what runs in the largest gap', 'nothing to expect before the gap is named'],
 };
 
 function launchRule({ dominantLaunch, launches, ledgerLaunch }: KnobContext): KnobFinding {
-  const [knob, expectedEffect] = launchKnobs[dominantLaunch.term ?? ''] ?? ['the largest term of the launch ledger', 'as that term'];
+  const [knob, expectedEffect] = launchKnobs[dominantLaunch.term ?? ''] ?? [
+    'the largest term of the launch ledger',
+    'as that term',
+  ];
   const readyMs = launches.find(({ launch }) => launch === ledgerLaunch)?.readyMs;
   const known = readyMs !== undefined && !dominantLaunch.because.startsWith('not observable');
   return {
@@ -126,17 +145,29 @@ function launchRule({ dominantLaunch, launches, ledgerLaunch }: KnobContext): Kn
     reading: dominantLaunch.because,
     threshold: 'a quarter of the window and half as long again as the next term',
     knob,
-    expectedEffect: dominantLaunch.ms === undefined ? expectedEffect : `${expectedEffect}: at most ${formatMs(dominantLaunch.ms)} of ${formatMs(readyMs)} (${formatPercent(dominantLaunch.share)})`,
-    howToCheck: 'change it alone, restart in the same state of pages and caches, and compare launch -> ready over at least six launches a side',
+    expectedEffect:
+      dominantLaunch.ms === undefined
+        ? expectedEffect
+        : `${expectedEffect}: at most ${formatMs(dominantLaunch.ms)} of ${formatMs(readyMs)} (${formatPercent(dominantLaunch.share)})`,
+    howToCheck:
+      'change it alone, restart in the same state of pages and caches, and compare launch -> ready over at least six launches a side',
   };
 }
 
-const memoryWords = /out of memory|OutOfMemory|No available memory for the cache blocks|larger than the available KV cache memory|Not enough available memory/i;
+const memoryWords =
+  /out of memory|OutOfMemory|No available memory for the cache blocks|larger than the available KV cache memory|Not enough available memory/i;
 
 function diedOfMemory(data: RunData, launches: readonly LaunchFinding[]): boolean | undefined {
   if (launches.length === 0) return undefined;
-  const failed = launches.filter(({ outcome }) => outcome === 'died' || outcome === 'never-ready').map(({ launch }) => launch);
-  return data.startup.some((row) => failed.includes(row.launch) && row.source === 'log' && (memoryWords.test(row.text) || (isFatalLine(parseLogLine(row.text).message) && /memory/i.test(row.text))));
+  const failed = launches
+    .filter(({ outcome }) => outcome === 'died' || outcome === 'never-ready')
+    .map(({ launch }) => launch);
+  return data.startup.some(
+    (row) =>
+      failed.includes(row.launch) &&
+      row.source === 'log' &&
+      (memoryWords.test(row.text) || (isFatalLine(parseLogLine(row.text).message) && /memory/i.test(row.text))),
+  );
 }
 
 /** KV pool in tokens over the longest sequence, both as the log says; absent when either is. */

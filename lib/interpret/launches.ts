@@ -24,7 +24,13 @@ function launchFinding(data: RunData, row: LaunchRow, timings: readonly RequestT
   return {
     launch: row.launch,
     outcome: row.outcome,
-    state: launchState(row, { readBytes, majorFaults, loadingReadBytes: whileLoading, milestones: milestonesOf(data.startup, row.launch), cold: coldOf(timings, row.launch) }),
+    state: launchState(row, {
+      readBytes,
+      majorFaults,
+      loadingReadBytes: whileLoading,
+      milestones: milestonesOf(data.startup, row.launch),
+      cold: coldOf(timings, row.launch),
+    }),
     readyMs: row.spawnAtMs === undefined || row.readyAtMs === undefined ? undefined : row.readyAtMs - row.spawnAtMs,
     timeline,
     coveredFraction: timeline && coveredFraction(timeline),
@@ -39,18 +45,31 @@ function launchFinding(data: RunData, row: LaunchRow, timings: readonly RequestT
 
 function stopOf(stop: StopRow | undefined): Pick<LaunchFinding, 'stoppedHow' | 'stopMs' | 'leftoverProcesses'> {
   if (!stop) return {};
-  return { stoppedHow: `${stop.reason}, ${stop.how}`, stopMs: stop.goneAtMs - stop.askedAtMs, leftoverProcesses: stop.leftoverProcesses };
+  return {
+    stoppedHow: `${stop.reason}, ${stop.how}`,
+    stopMs: stop.goneAtMs - stop.askedAtMs,
+    leftoverProcesses: stop.leftoverProcesses,
+  };
 }
 
 /**
  * What a cumulative column of the server's tree counted from spawn to ready. The tree is born at spawn, so without a
  * tick before it the count starts at 0; the last tick before ready ends it.
  */
-function duringStart(samples: readonly SampleRow[], column: 'serverReadBytes' | 'serverMajorFaults', row: LaunchRow): number | undefined {
+function duringStart(
+  samples: readonly SampleRow[],
+  column: 'serverReadBytes' | 'serverMajorFaults',
+  row: LaunchRow,
+): number | undefined {
   const { spawnAtMs, readyAtMs } = row;
   if (spawnAtMs === undefined || readyAtMs === undefined) return undefined;
-  const inside = samples.filter((sample) => sample.atMs >= spawnAtMs && sample.atMs <= readyAtMs && sample[column] !== undefined);
-  const last = inside.reduce<SampleRow | undefined>((latest, sample) => (!latest || sample.atMs > latest.atMs ? sample : latest), undefined);
+  const inside = samples.filter(
+    (sample) => sample.atMs >= spawnAtMs && sample.atMs <= readyAtMs && sample[column] !== undefined,
+  );
+  const last = inside.reduce<SampleRow | undefined>(
+    (latest, sample) => (!latest || sample.atMs > latest.atMs ? sample : latest),
+    undefined,
+  );
   if (!last) return undefined;
   return counterIncreaseOver(samples, column, { startAtMs: spawnAtMs, endAtMs: last.atMs })?.by ?? last[column];
 }
@@ -69,7 +88,9 @@ function coveredFraction(timeline: StartupTimeline): number | undefined {
 /** Length of the union of the phases of each term, longest first. */
 export function termLengths(timeline: StartupTimeline): { readonly term: Term; readonly ms: number }[] {
   const terms = [...new Set(timeline.phases.map((phase) => phase.term))];
-  return terms.map((term) => ({ term, ms: unionMs(timeline.phases.filter((phase) => phase.term === term)) })).sort((a, b) => b.ms - a.ms);
+  return terms
+    .map((term) => ({ term, ms: unionMs(timeline.phases.filter((phase) => phase.term === term)) }))
+    .sort((a, b) => b.ms - a.ms);
 }
 
 /** Length covered by intervals that may overlap, in ms. */

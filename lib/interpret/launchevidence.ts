@@ -1,7 +1,14 @@
 /** The launch -> ready window of one launch as evidence for the decision rules. */
 import type { RunData } from '../archive/folder.js';
 import type { Phase, StartupTimeline, Term } from '../launch/timeline.js';
-import { counterIncreaseOver, fastestIncreasePerS, hbmChangeOver, levelChangeOver, valuesInside, type Window } from './counters.js';
+import {
+  counterIncreaseOver,
+  fastestIncreasePerS,
+  hbmChangeOver,
+  levelChangeOver,
+  valuesInside,
+  type Window,
+} from './counters.js';
 import { absent, acrossLaunches, noGpuBecause, seen, type LaunchEvidence, type Observed } from './evidence.js';
 import type { LaunchFinding } from './findings.js';
 import { formatBytes, formatMiB, formatMs, formatPercent, formatQuantity, mebibyte } from './format.js';
@@ -9,7 +16,11 @@ import { unionMs } from './launches.js';
 import { median, sortSamples } from './stats.js';
 
 /** Evidence of one launch; `all` are the run's launches, for what must repeat. */
-export function launchEvidence(data: RunData, finding: LaunchFinding | undefined, all: readonly LaunchFinding[]): LaunchEvidence {
+export function launchEvidence(
+  data: RunData,
+  finding: LaunchFinding | undefined,
+  all: readonly LaunchFinding[],
+): LaunchEvidence {
   const timeline = finding?.timeline;
   if (!finding || !timeline) return nothingKnown(noTimelineBecause(data, finding));
   const weightsBytes = weightsBytesOf(data, finding.launch);
@@ -58,7 +69,9 @@ function nothingKnown(because: string): LaunchEvidence {
 
 /** Bytes of the weight files: as the launch found them, else as they were frozen. */
 export function weightsBytesOf(data: Pick<RunData, 'launches' | 'record'>, launch: number): number | undefined {
-  return (data.launches.find((row) => row.launch === launch)?.weightsBytes ?? data.record.model.weightsBytes) || undefined;
+  return (
+    (data.launches.find((row) => row.launch === launch)?.weightsBytes ?? data.record.model.weightsBytes) || undefined
+  );
 }
 
 export function phaseOf(timeline: StartupTimeline, ...terms: readonly Term[]): Phase | undefined {
@@ -68,13 +81,21 @@ export function phaseOf(timeline: StartupTimeline, ...terms: readonly Term[]): P
 const noLoadingPhase = 'the log shows no weight-loading phase';
 const noWeights = 'the size of the weights is not known';
 
-function storageShareOf(data: RunData, timeline: StartupTimeline, loading: Phase | undefined, weightsBytes: number | undefined): Observed {
+function storageShareOf(
+  data: RunData,
+  timeline: StartupTimeline,
+  loading: Phase | undefined,
+  weightsBytes: number | undefined,
+): Observed {
   if (!loading) return absent(noLoadingPhase);
   if (!weightsBytes) return absent(noWeights);
   const read = counterIncreaseOver(samplesOf(data, timeline.launch), 'serverReadBytes', loading);
   if (!read) return absent('read_bytes was not sampled while the weights loaded');
   const rate = (read.by / Math.max(read.toAtMs - read.fromAtMs, 1)) * 1000;
-  return seen([read.by / weightsBytes], `${formatBytes(read.by)} read from storage while the weights loaded, ${formatPercent(read.by / weightsBytes)} of the weights, ${formatBytes(rate)}/s`);
+  return seen(
+    [read.by / weightsBytes],
+    `${formatBytes(read.by)} read from storage while the weights loaded, ${formatPercent(read.by / weightsBytes)} of the weights, ${formatBytes(rate)}/s`,
+  );
 }
 
 /** The slowest storage in use, cloud block volumes, gives 0.1 GB/s: a launch that read little shows no better rate. */
@@ -90,7 +111,10 @@ function warmUpStorageOf(data: RunData, timeline: StartupTimeline): Observed {
   const fastest = Math.max(slowestStorageBytesPerS, fastestIncreasePerS(samples, 'serverReadBytes') ?? 0);
   const costMs = (read.by / fastest) * 1000;
   const share = costMs / Math.max(warmUp.endAtMs - warmUp.startAtMs, 1);
-  return seen([share], `${formatBytes(read.by)} read while the engine warmed up: ${formatMs(costMs)} at ${formatBytes(fastest)}/s, ${formatPercent(share)} of the phase`);
+  return seen(
+    [share],
+    `${formatBytes(read.by)} read while the engine warmed up: ${formatMs(costMs)} at ${formatBytes(fastest)}/s, ${formatPercent(share)} of the phase`,
+  );
 }
 
 function pageCacheShareOf(data: RunData, timeline: StartupTimeline, weightsBytes: number | undefined): Observed {
@@ -99,23 +123,43 @@ function pageCacheShareOf(data: RunData, timeline: StartupTimeline, weightsBytes
   const start = Math.max(timeline.spawnAtMs, Math.min(...samples.map((sample) => sample.atMs)));
   const rise = levelChangeOver(samples, 'pageCacheMiB', { startAtMs: start, endAtMs: timeline.readyAtMs });
   if (!rise) return absent('the page cache was not sampled from spawn to ready');
-  return seen([(rise.by * mebibyte) / weightsBytes], `${rise.by >= 0 ? 'up' : 'down'} ${formatMiB(Math.abs(rise.by))}, ${formatPercent((rise.by * mebibyte) / weightsBytes)} of the weights`);
+  return seen(
+    [(rise.by * mebibyte) / weightsBytes],
+    `${rise.by >= 0 ? 'up' : 'down'} ${formatMiB(Math.abs(rise.by))}, ${formatPercent((rise.by * mebibyte) / weightsBytes)} of the weights`,
+  );
 }
 
-function hbmShareOf(data: RunData, timeline: StartupTimeline, loading: Phase | undefined, weightsBytes: number | undefined): Observed {
+function hbmShareOf(
+  data: RunData,
+  timeline: StartupTimeline,
+  loading: Phase | undefined,
+  weightsBytes: number | undefined,
+): Observed {
   const because = noGpuBecause(data);
   if (because !== undefined) return absent(because);
   if (!loading) return absent(noLoadingPhase);
   if (!weightsBytes) return absent(noWeights);
   // Parameters are allocated while the model is built, just before the weights are read into them.
   const built = phaseOf(timeline, 'B');
-  const window: Window = { startAtMs: Math.min(built?.startAtMs ?? loading.startAtMs, loading.startAtMs), endAtMs: loading.endAtMs };
+  const window: Window = {
+    startAtMs: Math.min(built?.startAtMs ?? loading.startAtMs, loading.startAtMs),
+    endAtMs: loading.endAtMs,
+  };
   const step = hbmChangeOver(gpuOf(data, timeline.launch), window);
   if (!step) return absent('GPU memory was not sampled around the weight loading');
-  return seen([(step.by * mebibyte) / weightsBytes], `${formatMiB(step.by)} more HBM while the weights loaded, ${formatPercent((step.by * mebibyte) / weightsBytes)} of the weights`);
+  return seen(
+    [(step.by * mebibyte) / weightsBytes],
+    `${formatMiB(step.by)} more HBM while the weights loaded, ${formatPercent((step.by * mebibyte) / weightsBytes)} of the weights`,
+  );
 }
 
-function duringLoading(data: RunData, launch: number, loading: Phase | undefined, column: 'utilizationPercent' | 'pcieRxMBPerS', unit: string): Observed {
+function duringLoading(
+  data: RunData,
+  launch: number,
+  loading: Phase | undefined,
+  column: 'utilizationPercent' | 'pcieRxMBPerS',
+  unit: string,
+): Observed {
   const because = noGpuBecause(data);
   if (because !== undefined) return absent(because);
   if (!loading) return absent(noLoadingPhase);
@@ -123,7 +167,10 @@ function duringLoading(data: RunData, launch: number, loading: Phase | undefined
   // A copy is bursty and seen through a 20 ms window: its highest reading is the one that speaks.
   const value = column === 'pcieRxMBPerS' ? values.at(-1) : median(values);
   if (value === undefined) return absent('no reading fell into the weight loading');
-  return seen([value], `${column === 'pcieRxMBPerS' ? 'highest' : 'median'} ${formatQuantity(value, unit)} while the weights loaded (n = ${values.length})`);
+  return seen(
+    [value],
+    `${column === 'pcieRxMBPerS' ? 'highest' : 'median'} ${formatQuantity(value, unit)} while the weights loaded (n = ${values.length})`,
+  );
 }
 
 function kvStepOf(data: RunData, timeline: StartupTimeline): Observed {
@@ -139,8 +186,11 @@ function kvStepOf(data: RunData, timeline: StartupTimeline): Observed {
 function kvStepsOf(data: RunData, all: readonly LaunchFinding[]): Observed {
   const because = noGpuBecause(data);
   if (because !== undefined) return absent(because);
-  const steps = all.flatMap(({ launch, timeline }) => (timeline ? [{ launch, observed: kvStepOf(data, timeline) }] : []));
-  if (steps.filter(({ observed }) => observed.kind === 'seen').length < 2) return absent('it takes two launches to see it again');
+  const steps = all.flatMap(({ launch, timeline }) =>
+    timeline ? [{ launch, observed: kvStepOf(data, timeline) }] : [],
+  );
+  if (steps.filter(({ observed }) => observed.kind === 'seen').length < 2)
+    return absent('it takes two launches to see it again');
   return acrossLaunches(steps, 'no launch');
 }
 
@@ -152,8 +202,12 @@ function timeShareOf(timeline: StartupTimeline, terms: readonly Term[], storage?
   if (storage?.kind === 'absent') return absent(storage.because);
   const ms = unionMs(phases);
   const mixed = phases.some(({ term }) => term === 'A+B');
-  if (storage?.kind === 'seen' && storage.values.every((share) => share === 0)) return seen([0], '0 ms: nothing came from storage');
-  return seen([ms / wholeMs], `${mixed ? 'at most ' : ''}${formatMs(ms)} of ${formatMs(wholeMs)}, ${formatPercent(ms / wholeMs)}`);
+  if (storage?.kind === 'seen' && storage.values.every((share) => share === 0))
+    return seen([0], '0 ms: nothing came from storage');
+  return seen(
+    [ms / wholeMs],
+    `${mixed ? 'at most ' : ''}${formatMs(ms)} of ${formatMs(wholeMs)}, ${formatPercent(ms / wholeMs)}`,
+  );
 }
 
 const samplesOf = (data: RunData, launch: number) => data.samples.filter((row) => row.launch === launch);

@@ -28,7 +28,10 @@ const names: Readonly<Record<SixTermRow['term'], string>> = {
  * The launch the ledgers speak of: the first whose timeline is whole and whose cold_1 was streamed, else the first with
  * a timeline, else the first with a completed cold_1, else the first there is.
  */
-export function chooseLedgerLaunch(launches: readonly LaunchFinding[], timings: readonly RequestTiming[]): number | undefined {
+export function chooseLedgerLaunch(
+  launches: readonly LaunchFinding[],
+  timings: readonly RequestTiming[],
+): number | undefined {
   const streamedCold = (launch: number) => coldOf(timings, launch)?.streamed === true;
   const withTimeline = launches.filter(({ timeline }) => timeline !== undefined);
   const chosen = withTimeline.find(({ launch }) => streamedCold(launch)) ?? withTimeline[0];
@@ -36,7 +39,13 @@ export function chooseLedgerLaunch(launches: readonly LaunchFinding[], timings: 
 }
 
 /** The eight rows for one launch. `evidence` must be that launch's. */
-export function sixTerms(data: RunData, launch: number | undefined, finding: LaunchFinding | undefined, timings: readonly RequestTiming[], evidence: Evidence): SixTermRow[] {
+export function sixTerms(
+  data: RunData,
+  launch: number | undefined,
+  finding: LaunchFinding | undefined,
+  timings: readonly RequestTiming[],
+  evidence: Evidence,
+): SixTermRow[] {
   const before = finding?.timeline ? launchCells(finding.timeline, finding, data, evidence) : undefined;
   const first = requestCells(data, launch, timings, evidence);
   const missing: LedgerCell = { kind: 'not-observable', note: noTimelineBecause(data, finding) };
@@ -49,8 +58,12 @@ export function sixTerms(data: RunData, launch: number | undefined, finding: Lau
 }
 
 function launchCells(timeline: StartupTimeline, finding: LaunchFinding, data: RunData, evidence: Evidence): Cells {
-  const overlapMs = timeline.phases.reduce((sum, phase) => sum + phase.endAtMs - phase.startAtMs, 0) - timeline.coveredMs;
-  const remainderNote = overlapMs > 1 ? `phases overlap by ${formatMs(overlapMs)}, so that the terms add up to more than the window` : undefined;
+  const overlapMs =
+    timeline.phases.reduce((sum, phase) => sum + phase.endAtMs - phase.startAtMs, 0) - timeline.coveredMs;
+  const remainderNote =
+    overlapMs > 1
+      ? `phases overlap by ${formatMs(overlapMs)}, so that the terms add up to more than the window`
+      : undefined;
   return {
     ...weightCells(timeline, finding, data, evidence),
     C: termCell(timeline, ['C']),
@@ -69,17 +82,31 @@ function termCell(timeline: StartupTimeline, terms: readonly Term[], note?: stri
 }
 
 /** A and B share the loader's phase. Only bytes read from storage can take A out of it, and only by being none. */
-function weightCells(timeline: StartupTimeline, finding: LaunchFinding, data: RunData, evidence: Evidence): Pick<Cells, 'A' | 'B'> {
+function weightCells(
+  timeline: StartupTimeline,
+  finding: LaunchFinding,
+  data: RunData,
+  evidence: Evidence,
+): Pick<Cells, 'A' | 'B'> {
   const note = noGpuBecause(data) === undefined ? undefined : 'no HBM here: parameters are allocated and filled in RAM';
   const loading = timeline.phases.filter(({ term }) => term === 'A+B');
   if (loading.length === 0) return { A: termCell(timeline, ['A']), B: termCell(timeline, ['B'], note) };
   const storage = evidence.launch.storageShare;
   const together = `A and B together took ${formatMs(unionMs(loading))} (log: ${loading.map(({ name }) => name).join(', ')})`;
   if (storage.kind === 'seen' && storage.values.every((share) => share === 0)) {
-    return { A: value(0, 'read_bytes of the server tree did not move while the weights loaded'), B: termCell(timeline, ['B', 'A+B'], note) };
+    return {
+      A: value(0, 'read_bytes of the server tree did not move while the weights loaded'),
+      B: termCell(timeline, ['B', 'A+B'], note),
+    };
   }
-  const read = storage.kind === 'seen' ? storage.reading : `${storage.because}${finding.readBytes === undefined ? '' : `; ${formatBytes(finding.readBytes)} from spawn to ready, imports included`}`;
+  const read =
+    storage.kind === 'seen'
+      ? storage.reading
+      : `${storage.because}${finding.readBytes === undefined ? '' : `; ${formatBytes(finding.readBytes)} from spawn to ready, imports included`}`;
   const built = termCell(timeline, ['B']);
   const builtText = built.kind === 'value' ? `; building the model took ${formatMs(built.ms)} more` : '';
-  return { A: notSeparable(`${together}; ${read}`), B: notSeparable(`${together}${builtText}${note === undefined ? '' : `; ${note}`}`) };
+  return {
+    A: notSeparable(`${together}; ${read}`),
+    B: notSeparable(`${together}${builtText}${note === undefined ? '' : `; ${note}`}`),
+  };
 }

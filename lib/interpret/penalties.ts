@@ -17,7 +17,9 @@ export function penalties(timings: readonly RequestTiming[]): Penalty[] {
 
 /** Like is compared with like: a streamed cold_1 with streamed warm requests, where there are any. */
 function penalty(timings: readonly RequestTiming[], cold: RequestTiming, by: Measure): Penalty | undefined {
-  const warm = warmSet(timings, cold.launch, cold.streamed) ?? (by === 'wall_s' ? warmSet(timings, cold.launch, undefined) : undefined);
+  const warm =
+    warmSet(timings, cold.launch, cold.streamed) ??
+    (by === 'wall_s' ? warmSet(timings, cold.launch, undefined) : undefined);
   const coldMs = measureMs(cold, by);
   const summary = summarize(warm ? measuresMs(warm.timings, by) : []);
   if (!warm || coldMs === undefined || !summary || summary.median <= 0) return undefined;

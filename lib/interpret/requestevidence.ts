@@ -1,7 +1,14 @@
 /** Request 1 of every launch as evidence for the decision rules. */
 import type { RunData } from '../archive/folder.js';
 import type { RequestRow, SnapshotRow } from '../archive/tables.js';
-import { counterIncreaseOver, hbmChangeOver, levelChangeOver, valuesInside, type Change, type Window } from './counters.js';
+import {
+  counterIncreaseOver,
+  hbmChangeOver,
+  levelChangeOver,
+  valuesInside,
+  type Change,
+  type Window,
+} from './counters.js';
 import { absent, acrossLaunches, noGpuBecause, seen, type Observed, type RequestEvidence } from './evidence.js';
 import type { RequestTiming } from './findings.js';
 import { formatBytes, formatCounted, formatFactor, formatMiB, formatMs, formatQuantity, mebibyte } from './format.js';
@@ -24,7 +31,10 @@ interface Cold {
 export function requestEvidence(data: RunData, timings: readonly RequestTiming[]): RequestEvidence {
   const colds = launchesOf(timings).flatMap((launch) => coldWindow(data, timings, launch));
   const each = (read: (cold: Cold) => Observed) =>
-    acrossLaunches(colds.map((cold) => ({ launch: cold.launch, observed: read(cold) })), 'no first request was completed');
+    acrossLaunches(
+      colds.map((cold) => ({ launch: cold.launch, observed: read(cold) })),
+      'no first request was completed',
+    );
   const steps = each((cold) => hbmStep(data, cold));
   return {
     storageBytes: each((cold) => storageBytes(data, cold)),
@@ -32,11 +42,16 @@ export function requestEvidence(data: RunData, timings: readonly RequestTiming[]
     utilizationPercent: each((cold) => gpuReading(data, cold, 'utilizationPercent', '%')),
     hbmShare: each((cold) => hbmShare(data, cold)),
     hbmStepMiB: steps,
-    hbmStepsOfLaunchesMiB: steps.kind === 'seen' && steps.values.length < 2 ? absent('it takes two launches to see it again') : steps,
+    hbmStepsOfLaunchesMiB:
+      steps.kind === 'seen' && steps.values.length < 2 ? absent('it takes two launches to see it again') : steps,
     pcieMBPerS: each((cold) => gpuReading(data, cold, 'pcieRxMBPerS', 'MB/s')),
     coldFactor: each((cold) => coldFactor(timings, cold)),
     warm1Factor: each((cold) => warm1Factor(timings, cold)),
-    jitLines: each(({ timing }) => (timing.jitLines === undefined ? absent('the log shows no JIT monitor') : seen([timing.jitLines], formatCounted(timing.jitLines, 'JIT line')))),
+    jitLines: each(({ timing }) =>
+      timing.jitLines === undefined
+        ? absent('the log shows no JIT monitor')
+        : seen([timing.jitLines], formatCounted(timing.jitLines, 'JIT line')),
+    ),
     settling: each((cold) => settling(timings, cold)),
   };
 }
@@ -46,33 +61,56 @@ function coldWindow(data: RunData, timings: readonly RequestTiming[], launch: nu
   const row = timing && data.requests.find((candidate) => candidate.requestId === timing.requestId);
   const startAtMs = row?.sentAtMs ?? row?.startAtMs;
   const endAtMs = row && endOf(row);
-  return timing && startAtMs !== undefined && endAtMs !== undefined ? [{ launch, timing, window: { startAtMs, endAtMs } }] : [];
+  return timing && startAtMs !== undefined && endAtMs !== undefined
+    ? [{ launch, timing, window: { startAtMs, endAtMs } }]
+    : [];
 }
 
 const endOf = (row: RequestRow) => row.endAtMs ?? row.lastTokenAtMs;
 
 function storageBytes(data: RunData, { launch, window }: Cold): Observed {
-  const read = counterIncreaseOver(data.samples.filter((row) => row.launch === launch), 'serverReadBytes', window);
+  const read = counterIncreaseOver(
+    data.samples.filter((row) => row.launch === launch),
+    'serverReadBytes',
+    window,
+  );
   if (!read) return absent('no samples of read_bytes around the request');
   return seen([read.by], `${formatBytes(read.by)} read from storage ${around(read)}`);
 }
 
 function pageCache(data: RunData, { launch, window }: Cold): Observed {
-  const rise = levelChangeOver(data.samples.filter((row) => row.launch === launch), 'pageCacheMiB', window);
+  const rise = levelChangeOver(
+    data.samples.filter((row) => row.launch === launch),
+    'pageCacheMiB',
+    window,
+  );
   if (!rise) return absent('the page cache was not sampled around the request');
   return seen([rise.by], `${rise.by >= 0 ? 'up' : 'down'} ${formatMiB(Math.abs(rise.by))} ${around(rise)}`);
 }
 
 const around = (change: Change) => `in the ${formatMs(change.toAtMs - change.fromAtMs)} around it`;
 
-function gpuReading(data: RunData, { launch, window }: Cold, column: 'utilizationPercent' | 'pcieRxMBPerS', unit: string): Observed {
+function gpuReading(
+  data: RunData,
+  { launch, window }: Cold,
+  column: 'utilizationPercent' | 'pcieRxMBPerS',
+  unit: string,
+): Observed {
   const because = noGpuBecause(data);
   if (because !== undefined) return absent(because);
   const lengthMs = window.endAtMs - window.startAtMs;
   if (column === 'utilizationPercent' && lengthMs < utilizationWindowMs) {
-    return absent(`the request took ${formatMs(lengthMs)}, utilisation is an average over up to ${formatMs(utilizationWindowMs)}`);
+    return absent(
+      `the request took ${formatMs(lengthMs)}, utilisation is an average over up to ${formatMs(utilizationWindowMs)}`,
+    );
   }
-  const values = sortSamples(valuesInside(data.gpu.filter((row) => row.launch === launch), column, window));
+  const values = sortSamples(
+    valuesInside(
+      data.gpu.filter((row) => row.launch === launch),
+      column,
+      window,
+    ),
+  );
   const value = column === 'pcieRxMBPerS' ? values.at(-1) : median(values);
   return value === undefined ? absent('no reading fell into the request') : seen([value], formatQuantity(value, unit));
 }
@@ -80,9 +118,18 @@ function gpuReading(data: RunData, { launch, window }: Cold, column: 'utilizatio
 function hbmStep(data: RunData, cold: Cold): Observed {
   const because = noGpuBecause(data);
   const rss = rssStep(data, cold.launch);
-  if (because !== undefined) return absent(rss === undefined ? because : `${because}; resident memory of the server tree moved by ${formatMiB(rss)}`);
-  const step = hbmChangeOver(data.gpu.filter((row) => row.launch === cold.launch), cold.window)?.by ?? snapshotStep(data, cold.launch, 'memoryUsedMiB');
-  return step === undefined ? absent('GPU memory was not read on both sides of the request') : seen([step], `${formatMiB(step)} more HBM`);
+  if (because !== undefined)
+    return absent(
+      rss === undefined ? because : `${because}; resident memory of the server tree moved by ${formatMiB(rss)}`,
+    );
+  const step =
+    hbmChangeOver(
+      data.gpu.filter((row) => row.launch === cold.launch),
+      cold.window,
+    )?.by ?? snapshotStep(data, cold.launch, 'memoryUsedMiB');
+  return step === undefined
+    ? absent('GPU memory was not read on both sides of the request')
+    : seen([step], `${formatMiB(step)} more HBM`);
 }
 
 function hbmShare(data: RunData, cold: Cold): Observed {
@@ -90,7 +137,10 @@ function hbmShare(data: RunData, cold: Cold): Observed {
   const weightsBytes = weightsBytesOf(data, cold.launch);
   if (step.kind === 'absent') return step;
   if (!weightsBytes) return absent('the size of the weights is not known');
-  return seen(step.values.map((mib) => (mib * mebibyte) / weightsBytes), `${step.reading}, against ${formatBytes(weightsBytes)} of weights`);
+  return seen(
+    step.values.map((mib) => (mib * mebibyte) / weightsBytes),
+    `${step.reading}, against ${formatBytes(weightsBytes)} of weights`,
+  );
 }
 
 const rssStep = (data: RunData, launch: number) => snapshotStep(data, launch, 'serverRssMiB');
@@ -131,18 +181,28 @@ function toFirstTokenMs({ streamed, ttftMs, wallS, serverGenerationMs }: Request
 /** The yardstick that shows most, with the readings of both; absent when neither reads. */
 function byEither(read: (yardstick: Yardstick) => Observed): Observed {
   const each = yardsticks.map((yardstick) => ({ yardstick, observed: read(yardstick) }));
-  const present = each.flatMap(({ yardstick, observed }) => (observed.kind === 'seen' ? [{ yardstick, observed }] : []));
+  const present = each.flatMap(({ yardstick, observed }) =>
+    observed.kind === 'seen' ? [{ yardstick, observed }] : [],
+  );
   if (present.length === 0) return each[0]?.observed ?? absent('no yardstick');
   const most = Math.max(...present.flatMap(({ observed }) => observed.values));
   return seen([most], present.map(({ yardstick, observed }) => `${yardstick.name} ${observed.reading}`).join(', '));
 }
 
-const valuesBy = (yardstick: Yardstick, timings: readonly RequestTiming[]) => timings.map(yardstick.ms).filter((ms): ms is number => ms !== undefined);
-const alike = (timings: readonly RequestTiming[], { launch, timing }: Cold, name: string) => requestsNamed(timings, name, launch).filter(({ streamed }) => streamed === timing.streamed);
+const valuesBy = (yardstick: Yardstick, timings: readonly RequestTiming[]) =>
+  timings.map(yardstick.ms).filter((ms): ms is number => ms !== undefined);
+const alike = (timings: readonly RequestTiming[], { launch, timing }: Cold, name: string) =>
+  requestsNamed(timings, name, launch).filter(({ streamed }) => streamed === timing.streamed);
 
 function coldFactor(timings: readonly RequestTiming[], { timing }: Cold): Observed {
   const warm = warmSet(timings, timing.launch, timing.streamed);
-  return byEither((yardstick) => ratio(yardstick.ms(timing), median(sortSamples(valuesBy(yardstick, warm?.timings ?? []))), `against the median of ${warm?.label ?? 'no warm request'}`));
+  return byEither((yardstick) =>
+    ratio(
+      yardstick.ms(timing),
+      median(sortSamples(valuesBy(yardstick, warm?.timings ?? []))),
+      `against the median of ${warm?.label ?? 'no warm request'}`,
+    ),
+  );
 }
 
 function warm1Factor(timings: readonly RequestTiming[], cold: Cold): Observed {
@@ -151,8 +211,12 @@ function warm1Factor(timings: readonly RequestTiming[], cold: Cold): Observed {
 }
 
 function ratio(coldMs: number | undefined, usualMs: number | undefined, against: string): Observed {
-  if (coldMs === undefined || usualMs === undefined || usualMs <= 0) return absent('cold_1 and a warm request were not both measured the same way');
-  return seen([coldMs / usualMs], `${formatMs(coldMs)} ${against}, ${formatMs(usualMs)}: ${formatFactor(coldMs / usualMs)}`);
+  if (coldMs === undefined || usualMs === undefined || usualMs <= 0)
+    return absent('cold_1 and a warm request were not both measured the same way');
+  return seen(
+    [coldMs / usualMs],
+    `${formatMs(coldMs)} ${against}, ${formatMs(usualMs)}: ${formatFactor(coldMs / usualMs)}`,
+  );
 }
 
 /** A range grows with n, so two requests that range wider than five or more later ones did settle. */
@@ -160,9 +224,13 @@ function settling(timings: readonly RequestTiming[], cold: Cold): Observed {
   return byEither((yardstick) => {
     const early = valuesBy(yardstick, [cold.timing, ...alike(timings, cold, 'warm_1')]);
     const later = valuesBy(yardstick, alike(timings, cold, 'warm'));
-    if (early.length < 2 || later.length < laterRequests) return absent(`it takes cold_1, warm_1 and ${laterRequests} warm requests of one launch, measured alike`);
+    if (early.length < 2 || later.length < laterRequests)
+      return absent(`it takes cold_1, warm_1 and ${laterRequests} warm requests of one launch, measured alike`);
     const range = (values: readonly number[]) => Math.max(...values) - Math.min(...values);
     if (range(later) <= 0) return absent('the later warm requests do not differ at all');
-    return seen([range(early) / range(later)], `the first two differ by ${formatMs(range(early))}, the ${later.length} later ones by ${formatMs(range(later))}: ${formatFactor(range(early) / range(later))}`);
+    return seen(
+      [range(early) / range(later)],
+      `the first two differ by ${formatMs(range(early))}, the ${later.length} later ones by ${formatMs(range(later))}: ${formatFactor(range(early) / range(later))}`,
+    );
   });
 }

@@ -21,7 +21,9 @@ export function isCompleted(timing: RequestTiming): boolean {
 /** Completed requests of a name, in the order they were sent; of one launch where one is given. */
 export function requestsNamed(timings: readonly RequestTiming[], name: string, launch?: number): RequestTiming[] {
   return timings
-    .filter((timing) => timing.name === name && isCompleted(timing) && (launch === undefined || timing.launch === launch))
+    .filter(
+      (timing) => timing.name === name && isCompleted(timing) && (launch === undefined || timing.launch === launch),
+    )
     .sort((a, b) => a.launch - b.launch || a.index - b.index);
 }
 
@@ -48,7 +50,9 @@ export function warmSet(
   streamed: boolean | undefined,
   name = 'warm',
 ): WarmSet | undefined {
-  const candidates = requestsNamed(timings, name).filter((timing) => streamed === undefined || timing.streamed === streamed);
+  const candidates = requestsNamed(timings, name).filter(
+    (timing) => streamed === undefined || timing.streamed === streamed,
+  );
   const own = candidates.filter((timing) => timing.launch === launch);
   const from = own.length > 0 ? launch : launchWithMost(candidates);
   if (from === undefined) return undefined;

@@ -53,10 +53,22 @@ interface Rule {
 }
 
 const t = signalThresholds;
-const never = (because: string): Test => ({ of: () => ({ kind: 'absent', because }), threshold: '–', holds: () => false });
+const never = (because: string): Test => ({
+  of: () => ({ kind: 'absent', because }),
+  threshold: '–',
+  holds: () => false,
+});
 const beforeRequests = never('no request runs before ready');
-const atLeast = (of: Test['of'], limit: number, text: string): Test => ({ of, threshold: `>= ${text}`, holds: (value) => value >= limit });
-const below = (of: Test['of'], limit: number, text: string): Test => ({ of, threshold: `< ${text}`, holds: (value) => value < limit });
+const atLeast = (of: Test['of'], limit: number, text: string): Test => ({
+  of,
+  threshold: `>= ${text}`,
+  holds: (value) => value >= limit,
+});
+const below = (of: Test['of'], limit: number, text: string): Test => ({
+  of,
+  threshold: `< ${text}`,
+  holds: (value) => value < limit,
+});
 
 const ofWeights = (share: number) => `${formatPercent(share, 2)} of the weight bytes`;
 const quiet = {
@@ -70,83 +82,129 @@ const timeShare = (cause: Cause): Pick<Rule, 'signal' | 'launch'> => ({
 
 const rules: readonly Rule[] = [
   {
-    cause: 'A', signal: 'Disk reads spike', role: 'distinguishing',
+    cause: 'A',
+    signal: 'Disk reads spike',
+    role: 'distinguishing',
     launch: atLeast((e) => e.launch.storageShare, t.storageShare, ofWeights(t.storageShare)),
     request: atLeast((e) => e.request.storageBytes, t.requestStorageBytes, formatBytes(t.requestStorageBytes)),
   },
   {
-    cause: 'A', signal: 'Page cache grows', role: 'supporting',
+    cause: 'A',
+    signal: 'Page cache grows',
+    role: 'supporting',
     launch: atLeast((e) => e.launch.pageCacheShare, t.pageCacheShare, ofWeights(t.pageCacheShare)),
     request: atLeast((e) => e.request.pageCacheMiB, t.requestPageCacheMiB, formatMiB(t.requestPageCacheMiB)),
   },
   {
-    cause: 'A', signal: 'GPU utilisation low early', role: 'supporting',
+    cause: 'A',
+    signal: 'GPU utilisation low early',
+    role: 'supporting',
     launch: below((e) => e.launch.loadingUtilizationPercent, t.lowUtilizationPercent, `${t.lowUtilizationPercent} %`),
     request: below((e) => e.request.utilizationPercent, t.lowUtilizationPercent, `${t.lowUtilizationPercent} %`),
   },
   { cause: 'A', role: 'supporting', ...timeShare('A') },
   { cause: 'B', signal: 'Disk quiet', role: 'supporting', ...quiet },
   {
-    cause: 'B', signal: 'GPU memory jumps by the weights', role: 'distinguishing',
+    cause: 'B',
+    signal: 'GPU memory jumps by the weights',
+    role: 'distinguishing',
     launch: atLeast((e) => e.launch.hbmShare, t.hbmShare, ofWeights(t.hbmShare)),
     request: atLeast((e) => e.request.hbmShare, t.hbmShare, ofWeights(t.hbmShare)),
   },
   {
-    cause: 'B', signal: 'PCIe throughput high', role: 'optional',
+    cause: 'B',
+    signal: 'PCIe throughput high',
+    role: 'optional',
     launch: atLeast((e) => e.launch.pcieMBPerS, t.pcieMBPerS, `${t.pcieMBPerS} MB/s`),
     request: atLeast((e) => e.request.pcieMBPerS, t.pcieMBPerS, `${t.pcieMBPerS} MB/s`),
   },
   { cause: 'B', role: 'supporting', ...timeShare('B') },
   {
     // Judged while it warmed up: weights that came from storage before that say nothing about this phase.
-    cause: 'C', signal: 'Disk quiet', role: 'supporting',
-    launch: below((e) => e.launch.warmUpStorageTime, t.quietTimeShare, `${formatPercent(t.quietTimeShare, 2)} of the phase`),
+    cause: 'C',
+    signal: 'Disk quiet',
+    role: 'supporting',
+    launch: below(
+      (e) => e.launch.warmUpStorageTime,
+      t.quietTimeShare,
+      `${formatPercent(t.quietTimeShare, 2)} of the phase`,
+    ),
     request: quiet.request,
   },
   {
-    cause: 'C', signal: 'First-run overhead: cold_1 slower than warm', role: 'supporting',
+    cause: 'C',
+    signal: 'First-run overhead: cold_1 slower than warm',
+    role: 'supporting',
     launch: beforeRequests,
-    request: atLeast((e) => e.request.coldFactor, t.firstRunFactor, `${formatFactor(t.firstRunFactor, 2)} the warm median`),
+    request: atLeast(
+      (e) => e.request.coldFactor,
+      t.firstRunFactor,
+      `${formatFactor(t.firstRunFactor, 2)} the warm median`,
+    ),
   },
   {
-    cause: 'C', signal: 'Kernels compiled in the request: JIT lines (ours)', role: 'distinguishing',
+    cause: 'C',
+    signal: 'Kernels compiled in the request: JIT lines (ours)',
+    role: 'distinguishing',
     request: atLeast((e) => e.request.jitLines, t.jitLines, `${t.jitLines} line`),
   },
   {
-    cause: 'C', signal: 'Steadier after one or two requests', role: 'supporting',
+    cause: 'C',
+    signal: 'Steadier after one or two requests',
+    role: 'supporting',
     launch: beforeRequests,
-    request: atLeast((e) => e.request.settling, t.settlingFactor, `${formatFactor(t.settlingFactor, 1)} the later range`),
+    request: atLeast(
+      (e) => e.request.settling,
+      t.settlingFactor,
+      `${formatFactor(t.settlingFactor, 1)} the later range`,
+    ),
   },
   { cause: 'C', role: 'distinguishing', ...timeShare('C') },
   {
-    cause: 'D', signal: 'GPU memory jumps', role: 'distinguishing',
+    cause: 'D',
+    signal: 'GPU memory jumps',
+    role: 'distinguishing',
     launch: atLeast((e) => e.launch.kvStepMiB, t.hbmStepMiB, formatMiB(t.hbmStepMiB)),
     request: atLeast((e) => e.request.hbmStepMiB, t.hbmStepMiB, formatMiB(t.hbmStepMiB)),
   },
   {
-    cause: 'D', signal: 'warm_1 dramatically faster', role: 'supporting',
+    cause: 'D',
+    signal: 'warm_1 dramatically faster',
+    role: 'supporting',
     launch: beforeRequests,
     request: atLeast((e) => e.request.warm1Factor, t.dramaticFactor, formatFactor(t.dramaticFactor, 1)),
   },
   {
-    cause: 'D', signal: 'Restarts reproduce the jump', role: 'supporting',
+    cause: 'D',
+    signal: 'Restarts reproduce the jump',
+    role: 'supporting',
     launch: atLeast((e) => e.launch.kvStepsOfLaunchesMiB, t.hbmStepMiB, `${formatMiB(t.hbmStepMiB)} in every launch`),
-    request: atLeast((e) => e.request.hbmStepsOfLaunchesMiB, t.hbmStepMiB, `${formatMiB(t.hbmStepMiB)} in every launch`),
+    request: atLeast(
+      (e) => e.request.hbmStepsOfLaunchesMiB,
+      t.hbmStepMiB,
+      `${formatMiB(t.hbmStepMiB)} in every launch`,
+    ),
   },
   { cause: 'D', role: 'distinguishing', ...timeShare('D') },
 ];
 
 /** Every signal in both windows, in the order of the table. A signal holds when it holds in each launch that shows it. */
 export function signalFindings(evidence: Evidence): SignalFinding[] {
-  return (['launch', 'request'] as const).flatMap((window) => rules.flatMap((rule) => {
-    const test = rule[window];
-    return test ? [signalFinding(rule, test, window === 'launch' ? 'launch -> ready' : 'request 1', evidence)] : [];
-  }));
+  return (['launch', 'request'] as const).flatMap((window) =>
+    rules.flatMap((rule) => {
+      const test = rule[window];
+      return test ? [signalFinding(rule, test, window === 'launch' ? 'launch -> ready' : 'request 1', evidence)] : [];
+    }),
+  );
 }
 
 function signalFinding({ cause, signal, role }: Rule, test: Test, window: Window, evidence: Evidence): SignalFinding {
   const observed = test.of(evidence);
   const found = { cause, window, signal, role, threshold: test.threshold };
   if (observed.kind === 'absent') return { ...found, reading: observed.because, outcome: 'not observable' };
-  return { ...found, reading: observed.reading, outcome: observed.values.every(test.holds) ? 'holds' : 'does not hold' };
+  return {
+    ...found,
+    reading: observed.reading,
+    outcome: observed.values.every(test.holds) ? 'holds' : 'does not hold',
+  };
 }

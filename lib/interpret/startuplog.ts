@@ -15,7 +15,12 @@ export function milestonesOf(rows: readonly StartupRow[], launch: number): Passe
   return rows
     .filter((row) => row.launch === launch)
     .flatMap((row): PassedMilestone[] => {
-      const found = row.source === 'log' ? recognizeMilestone(parseLogLine(row.text).message) : row.event === undefined ? undefined : { event: row.event, value: row.value };
+      const found =
+        row.source === 'log'
+          ? recognizeMilestone(parseLogLine(row.text).message)
+          : row.event === undefined
+            ? undefined
+            : { event: row.event, value: row.value };
       return found ? [{ event: found.event, atMs: row.atMs, value: found.value, text: row.text }] : [];
     })
     .sort((a, b) => a.atMs - b.atMs);

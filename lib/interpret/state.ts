@@ -56,10 +56,16 @@ export function launchState(row: LaunchRow, evidence: StateEvidence): LaunchStat
 function pagesWord(row: LaunchRow, { readBytes, majorFaults, loadingReadBytes }: StateEvidence): Word {
   const { residentBeforeFraction: resident, weightsBytes } = row;
   const proof: string[] = [];
-  if (resident !== undefined) proof.push(`${formatPercent(resident)} of the weight bytes were in the page cache before spawn`);
-  if (readBytes !== undefined) proof.push(`the server tree read ${formatBytes(readBytes)} from block devices before ready${majorFaults === undefined ? '' : `, with ${formatCount(majorFaults)} major faults`}`);
-  if (resident === undefined) return { word: 'as found', proof: proof.length > 0 ? proof : ['residency was not measured'] };
-  if (loadingReadBytes !== undefined) proof.push(`at most ${formatBytes(loadingReadBytes)} of them while the weights were loaded`);
+  if (resident !== undefined)
+    proof.push(`${formatPercent(resident)} of the weight bytes were in the page cache before spawn`);
+  if (readBytes !== undefined)
+    proof.push(
+      `the server tree read ${formatBytes(readBytes)} from block devices before ready${majorFaults === undefined ? '' : `, with ${formatCount(majorFaults)} major faults`}`,
+    );
+  if (resident === undefined)
+    return { word: 'as found', proof: proof.length > 0 ? proof : ['residency was not measured'] };
+  if (loadingReadBytes !== undefined)
+    proof.push(`at most ${formatBytes(loadingReadBytes)} of them while the weights were loaded`);
   if (resident >= stateThresholds.residentFraction) {
     if (!contradictsResidency(loadingReadBytes, weightsBytes)) return { word: 'resident', proof };
     proof.push('contradiction: resident pages are not read again');
@@ -67,9 +73,12 @@ function pagesWord(row: LaunchRow, { readBytes, majorFaults, loadingReadBytes }:
   }
   // Over the whole start, not the loading phase alone: a prefetch may have run ahead of it.
   const readFraction = readBytes === undefined || !weightsBytes ? undefined : readBytes / weightsBytes;
-  if (resident > stateThresholds.evictedFraction) return { word: `partly resident (${formatPercent(resident)})`, proof };
+  if (resident > stateThresholds.evictedFraction)
+    return { word: `partly resident (${formatPercent(resident)})`, proof };
   if (readFraction !== undefined && readFraction < stateThresholds.confirmingReadFraction) {
-    proof.push(`contradiction: only ${formatPercent(readFraction)} of the weight bytes were read from a block device, so the file system serves them from elsewhere`);
+    proof.push(
+      `contradiction: only ${formatPercent(readFraction)} of the weight bytes were read from a block device, so the file system serves them from elsewhere`,
+    );
     return { word: 'as found (not resident, yet not read from a block device)', proof };
   }
   return { word: 'not resident', proof };
@@ -77,7 +86,10 @@ function pagesWord(row: LaunchRow, { readBytes, majorFaults, loadingReadBytes }:
 
 function contradictsResidency(loadingReadBytes: number | undefined, weightsBytes: number | undefined): boolean {
   if (loadingReadBytes === undefined || !weightsBytes) return false;
-  return loadingReadBytes >= Math.max(stateThresholds.contradictingReadFraction * weightsBytes, stateThresholds.contradictingReadBytes);
+  return (
+    loadingReadBytes >=
+    Math.max(stateThresholds.contradictingReadFraction * weightsBytes, stateThresholds.contradictingReadBytes)
+  );
 }
 
 function compileWord(row: LaunchRow, milestones: readonly PassedMilestone[]): Word {
@@ -86,12 +98,27 @@ function compileWord(row: LaunchRow, milestones: readonly PassedMilestone[]): Wo
   const stale = line('compile-cache-stale');
   const compiled = line('compile-saved') ?? line('graph-compiled');
   const files = row.compileCacheFiles === undefined ? '' : ` (${formatCount(row.compileCacheFiles)} files)`;
-  const found = row.compileCache === undefined || row.compileCache === 'unknown' ? [] : [`the cache root was ${row.compileCache} before spawn${files}`];
-  if (stale) return { word: 'filled, rejected, compiled again', proof: [...found, 'the log says it compiles again after a load failure'] };
+  const found =
+    row.compileCache === undefined || row.compileCache === 'unknown'
+      ? []
+      : [`the cache root was ${row.compileCache} before spawn${files}`];
+  if (stale)
+    return {
+      word: 'filled, rejected, compiled again',
+      proof: [...found, 'the log says it compiles again after a load failure'],
+    };
   if (hit) return { word: 'hit', proof: [...found, 'the log says compiled code was loaded directly'] };
-  if (row.compileCache === 'empty') return { word: 'empty', proof: [...found, ...(compiled ? ['the log says compiled code was made and kept'] : [])] };
-  if (compiled) return { word: 'missed, compiled', proof: [...found, 'the log says code was compiled, and no cache was loaded'] };
-  return { word: 'as found', proof: found.length > 0 ? [...found, 'the log does not say what was made of it'] : ['neither the cache root nor the log says'] };
+  if (row.compileCache === 'empty')
+    return { word: 'empty', proof: [...found, ...(compiled ? ['the log says compiled code was made and kept'] : [])] };
+  if (compiled)
+    return { word: 'missed, compiled', proof: [...found, 'the log says code was compiled, and no cache was loaded'] };
+  return {
+    word: 'as found',
+    proof:
+      found.length > 0
+        ? [...found, 'the log does not say what was made of it']
+        : ['neither the cache root nor the log says'],
+  };
 }
 
 function processWord({ outcome, spawnAtMs }: LaunchRow): Word {
@@ -101,7 +128,8 @@ function processWord({ outcome, spawnAtMs }: LaunchRow): Word {
 }
 
 function prefixWord(row: LaunchRow, cold: RequestTiming | undefined): Word {
-  if (cold?.cachedTokens !== undefined && cold.cachedTokens > 0) return { word: `held ${formatCount(cold.cachedTokens)} tokens`, proof: ['cold_1 reports cached tokens'] };
+  if (cold?.cachedTokens !== undefined && cold.cachedTokens > 0)
+    return { word: `held ${formatCount(cold.cachedTokens)} tokens`, proof: ['cold_1 reports cached tokens'] };
   if (cold?.cachedTokens === 0) return { word: 'empty', proof: ['cold_1 reports 0 cached tokens'] };
   if (row.spawnAtMs === undefined) return { word: 'as found', proof: ['cold_1 reports no cached_tokens'] };
   return { word: 'empty', proof: ['it lives in the process, which is new'] };

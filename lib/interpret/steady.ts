@@ -10,7 +10,11 @@ export const steadyThresholds = {
 } as const;
 
 /** Long prompts, unique and cached, take turns: together they are one block. */
-const blocks: Readonly<Record<string, string>> = { warm: 'warm', 'warm-unique': 'warm-unique and warm-cached', 'warm-cached': 'warm-unique and warm-cached' };
+const blocks: Readonly<Record<string, string>> = {
+  warm: 'warm',
+  'warm-unique': 'warm-unique and warm-cached',
+  'warm-cached': 'warm-unique and warm-cached',
+};
 
 /** The longest run of completed warm requests of one block in one launch. Undefined when there is none. */
 export function steadyWindow(rows: readonly RequestRow[]): SteadyWindow | undefined {
@@ -30,7 +34,8 @@ export function lengthMs(window: SteadyWindow): number {
 function extend(run: SteadyWindow | undefined, row: RequestRow): SteadyWindow | undefined {
   const name = blocks[row.name];
   if (name === undefined || row.outcome !== 'completed' || row.endAtMs === undefined) return undefined;
-  const follows = run && run.launch === row.launch && run.name === name && row.startAtMs - run.endAtMs <= steadyThresholds.pauseMs;
+  const follows =
+    run && run.launch === row.launch && run.name === name && row.startAtMs - run.endAtMs <= steadyThresholds.pauseMs;
   if (!follows) return { launch: row.launch, name, requests: 1, startAtMs: row.startAtMs, endAtMs: row.endAtMs };
   return { ...run, requests: run.requests + 1, endAtMs: Math.max(run.endAtMs, row.endAtMs) };
 }

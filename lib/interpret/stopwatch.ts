@@ -3,11 +3,17 @@ import type { CalibrationRow } from '../archive/tables.js';
 import type { StopwatchFinding } from './findings.js';
 import { median, p99, sortSamples } from './stats.js';
 
-/** Undefined when the probe was not calibrated. `mode` is how the measuring loop ran, as far as it was recorded. */
-export function stopwatchFinding(rows: readonly CalibrationRow[], mode = 'not recorded'): StopwatchFinding | undefined {
+/** Undefined when the probe was not calibrated. */
+export function stopwatchFinding(rows: readonly CalibrationRow[]): StopwatchFinding | undefined {
   const errors = sortSamples(rows.filter((row) => !row.warmup).map((row) => row.firstTokenErrorMs));
   const medianErrorMs = median(errors);
   const maxErrorMs = errors.at(-1);
   if (medianErrorMs === undefined || maxErrorMs === undefined) return undefined;
-  return { n: errors.length, medianErrorMs, p99ErrorMs: p99(errors), maxErrorMs, mode };
+  return {
+    n: errors.length,
+    medianErrorMs,
+    p99ErrorMs: p99(errors),
+    maxErrorMs,
+    mode: rows[0]?.mode ?? 'not recorded',
+  };
 }

@@ -16,7 +16,11 @@ import { median, sortSamples } from './stats.js';
  * All times of one request. `chunks` are the request's own events, in any order; none for a JSON answer.
  * `milestones` are those of its launch: they tell what the JIT monitor said while the request ran.
  */
-export function requestTiming(row: RequestRow, chunks: readonly ChunkRow[] = [], milestones: readonly PassedMilestone[] = []): RequestTiming {
+export function requestTiming(
+  row: RequestRow,
+  chunks: readonly ChunkRow[] = [],
+  milestones: readonly PassedMilestone[] = [],
+): RequestTiming {
   const tokens = tokenEvents(chunks);
   const gaps = gapsMs(tokens);
   const ttftMs = elapsed(row.sentAtMs, row.firstTokenAtMs);
@@ -51,14 +55,21 @@ export function requestTiming(row: RequestRow, chunks: readonly ChunkRow[] = [],
     fromStartMs: elapsed(row.startAtMs, row.firstTokenAtMs),
     frontEndMs: frontEndMs(ttftMs, row),
     firstTokenLateMs: firstTokenLateMs(row),
-    jitLinesToFirstToken: row.firstTokenAtMs === undefined ? undefined : jitLinesIn(milestones, row.startAtMs, row.firstTokenAtMs),
+    jitLinesToFirstToken:
+      row.firstTokenAtMs === undefined ? undefined : jitLinesIn(milestones, row.startAtMs, row.firstTokenAtMs),
     coalescedTokens: tokens.length > 0 ? coalesced(tokens) : undefined,
   };
 }
 
 /** The times of every request, each with its own events and its launch's log. */
-export function requestTimings(rows: readonly RequestRow[], chunks: readonly ChunkRow[], startup: readonly StartupRow[] = []): RequestTiming[] {
-  const milestones = new Map([...new Set(rows.map((row) => row.launch))].map((launch) => [launch, milestonesOf(startup, launch)]));
+export function requestTimings(
+  rows: readonly RequestRow[],
+  chunks: readonly ChunkRow[],
+  startup: readonly StartupRow[] = [],
+): RequestTiming[] {
+  const milestones = new Map(
+    [...new Set(rows.map((row) => row.launch))].map((launch) => [launch, milestonesOf(startup, launch)]),
+  );
   const byRequest = new Map<string, ChunkRow[]>();
   for (const chunk of chunks) {
     const own = byRequest.get(chunk.requestId);
@@ -89,7 +100,8 @@ function coalesced(tokens: readonly ChunkRow[]): number {
 
 /** Time per output token after the first. Absent for fewer than two tokens. */
 function tpotMs(ttftMs: number | undefined, e2eMs: number | undefined, completionTokens: number | undefined) {
-  if (ttftMs === undefined || e2eMs === undefined || completionTokens === undefined || completionTokens < 2) return undefined;
+  if (ttftMs === undefined || e2eMs === undefined || completionTokens === undefined || completionTokens < 2)
+    return undefined;
   return (e2eMs - ttftMs) / (completionTokens - 1);
 }
 

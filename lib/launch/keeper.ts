@@ -25,7 +25,7 @@ import { awaitReadiness } from './readiness.js';
 const ownerGoneGraceMs = 500;
 /** How long the pipes of a server that has ended may stay open for its last words. */
 const lastWordsMs = 1000;
-const textLimit = 300;
+const textLimit = 600;
 /** The owner gets more of a line than the table keeps: the cause of a failure may stand at its end. */
 const reportLimit = 2000;
 

@@ -42,11 +42,17 @@ export interface StartupTimeline {
 interface PhaseRule {
   readonly name: string;
   readonly term: Term;
+  /** Empty: the closing line itself says how many seconds it took. */
   readonly starts: readonly string[];
   readonly ends: readonly string[];
+  /** The phase is part of another one where this milestone was passed. */
+  readonly unless?: string;
 }
 
-/** Which milestones open and close which phase. Several start names are alternatives; the first one seen counts. */
+/**
+ * Which milestones open and close which phase. Several names are alternatives; the first one seen counts. Seen on
+ * vLLM 0.32.0 (CPU) and 0.26.0 (H100): a CPU logs no `torch.compile took`, a GPU no `Warming up model`.
+ */
 const phaseRules: readonly PhaseRule[] = [
   { name: 'API server: start and imports', term: 'G', starts: ['spawned'], ends: ['api-server-speaks'] },
   { name: 'Configuration and model inspection', term: 'G', starts: ['api-server-speaks'], ends: ['config-resolved'] },
@@ -65,12 +71,28 @@ const phaseRules: readonly PhaseRule[] = [
     starts: ['checkpoint-found', 'weights-load-start'],
     ends: ['weights-load-done'],
   },
+  {
+    name: 'Model loading, weights included',
+    term: 'A+B',
+    starts: ['model-load-start'],
+    ends: ['model-load-done'],
+  },
   { name: 'Compile and warm-up', term: 'C', starts: ['warmup-start'], ends: ['warmup-done'] },
   {
     name: 'KV cache allocated, scheduler set up',
     term: 'D',
     starts: ['kv-size', 'kv-reserved'],
-    ends: ['engine-ready'],
+    ends: ['kernel-warmup-start', 'graph-capture-start', 'engine-ready'],
+  },
+  { name: 'torch.compile', term: 'C', starts: [], ends: ['compile-done'], unless: 'warmup-start' },
+  { name: 'First forward pass', term: 'C', starts: [], ends: ['profile-run-done'], unless: 'warmup-start' },
+  { name: 'CUDA graphs captured', term: 'C', starts: ['graph-capture-start'], ends: ['graph-capture-done'] },
+  {
+    // vLLM's V2 runner sends real prefill and decode steps through every sampler feature before it watches for JIT.
+    name: 'Kernels warmed up, compiled on first use',
+    term: 'C',
+    starts: ['memory-summary'],
+    ends: ['jit-monitor-on'],
   },
   { name: 'Front end built', term: 'G', starts: ['front-end-start'], ends: ['front-end-bound'] },
   { name: 'HTTP server started', term: 'G', starts: ['http-start'], ends: ['http-ready'] },
@@ -89,16 +111,15 @@ export function startupTimeline(rows: readonly StartupRow[], launch: number): St
   const ready = own.find((row) => row.event === 'ready');
   if (!spawn || !ready) return undefined;
   const inWindow = own.filter((row) => row.atMs >= spawn.atMs && row.atMs <= ready.atMs);
-  const phases: Phase[] = [];
-  const incomplete: string[] = [];
-  for (const rule of phaseRules) {
-    const start = inWindow.find((row) => row.event !== undefined && rule.starts.includes(row.event));
-    const end = inWindow.find(
-      (row) => row.event !== undefined && rule.ends.includes(row.event) && (!start || row.atMs >= start.atMs),
-    );
-    if (start && end) phases.push(phaseOf(rule, start, end));
-    else if (start || end) incomplete.push(rule.name);
-  }
+  const found = phaseRules
+    .filter(({ unless }) => unless === undefined || !inWindow.some(({ event }) => event === unless))
+    .map((rule) => ({ rule, ...endsOf(rule, inWindow) }));
+  const phases = found.flatMap(({ rule, start, end }) => (start && end ? [phaseOf(rule, start, end)] : []));
+  const incomplete = found
+    .filter(({ start, end }) => (start === undefined) !== (end === undefined))
+    // A start that opened another phase as well was put to use there.
+    .filter(({ start }) => !start || !phases.some((phase) => phase.startAtMs === start.atMs))
+    .map(({ rule }) => rule.name);
   phases.sort((a, b) => a.startAtMs - b.startAtMs);
   const gaps = gapsBetween(phases, inWindow, spawn.atMs, ready.atMs);
   const remainderMs = gaps.reduce((sum, gap) => sum + gap.endAtMs - gap.startAtMs, 0);
@@ -114,11 +135,25 @@ export function startupTimeline(rows: readonly StartupRow[], launch: number): St
   };
 }
 
+/** The rows that open and close a phase. A line that states its own duration opens it that much earlier. */
+function endsOf(
+  rule: PhaseRule,
+  rows: readonly StartupRow[],
+): { start?: StartupRow | undefined; end?: StartupRow | undefined } {
+  const among = (row: StartupRow, names: readonly string[]) => row.event !== undefined && names.includes(row.event);
+  if (rule.starts.length === 0) {
+    const end = rows.find((row) => among(row, rule.ends) && row.value !== undefined);
+    return end ? { end, start: { ...end, atMs: end.atMs - (end.value ?? 0) * 1000 } } : {};
+  }
+  const start = rows.find((row) => among(row, rule.starts));
+  const end = rows.find((row) => among(row, rule.ends) && (!start || row.atMs >= start.atMs));
+  return { start, end };
+}
+
 /** Log lines are recognised anew: a run saved by an earlier version gains what was learned since. */
 function named(row: StartupRow): StartupRow {
-  return row.source === 'log'
-    ? { ...row, event: recognizeMilestone(parseLogLine(row.text).message)?.event ?? row.event }
-    : row;
+  const found = row.source === 'log' ? recognizeMilestone(parseLogLine(row.text).message) : undefined;
+  return found ? { ...row, event: found.event, value: found.value ?? row.value } : row;
 }
 
 function phaseOf(rule: PhaseRule, start: StartupRow, end: StartupRow): Phase {

@@ -14,8 +14,22 @@ import { formatBytes, formatMs } from '../interpret/format.js';
 import type { Trace } from '../probe/trace.js';
 import { coldWarmPoints } from '../report/cold-warm-points.js';
 import type { Progress } from '../report/display.js';
-import { answerTable, decisionTable, excessTable, knobTable, sixTermsTable, statisticsTable, stopwatchText } from '../report/finding-tables.js';
-import { configTable, environmentTable, modelTable, seedDifferencesTable, workloadTable } from '../report/frozen-tables.js';
+import {
+  answerTable,
+  decisionTable,
+  excessTable,
+  knobTable,
+  sixTermsTable,
+  statisticsTable,
+  stopwatchText,
+} from '../report/finding-tables.js';
+import {
+  environmentTable,
+  modelTable,
+  seedDifferencesTable,
+  settingsTable,
+  workloadTable,
+} from '../report/frozen-tables.js';
 import { coldWarmTable, definitionsTable, prefixTable, warmTable } from '../report/request-tables.js';
 import { bandsTable, interferenceTable, snapshotTable, stopwatchTable } from '../report/snapshot-tables.js';
 import { launchesTable, phasesTable } from '../report/startup-tables.js';
@@ -27,7 +41,15 @@ import { timelineChart } from '../report/timeline-chart.js';
 import { tokenTimes } from '../report/token-times.js';
 import { writeReport } from '../report/write-report.js';
 import { bulleted, penaltyReading, startupReading } from './reading.js';
-import { display, engineKindOf, findLatestRun, openNotebookRun, projectRoot, readInterpreted, type NotebookRun } from './run.js';
+import {
+  display,
+  engineKindOf,
+  findLatestRun,
+  openNotebookRun,
+  projectRoot,
+  readInterpreted,
+  type NotebookRun,
+} from './run.js';
 
 const answerOutput = 'day007-answer';
 
@@ -37,14 +59,17 @@ const pairedWarmRuns = 6;
 /** The answer of the newest run, before anything is run; `save` fills it again with this run's. */
 export async function showAnswer(): Promise<void> {
   const latest = findLatestRun(projectRoot);
-  const text = latest === undefined ? 'No run yet: run the cells below, and the answer will stand here.' : answerTable(readInterpreted(latest));
+  const text =
+    latest === undefined
+      ? 'No run yet: run the cells below, and the answer will stand here.'
+      : answerTable(readInterpreted(latest));
   await display.show(text, { displayId: answerOutput });
 }
 
 /** Resolve the configuration and show where each value came from. Throws ConfigError or EngineError, each with what to do. */
 export async function configure(cell: ConfigInput = {}): Promise<RunConfig> {
   const config = resolveConfig(cell, { projectRoot });
-  await display.show(configTable({ configEntries: config.entries, engine: { kind: engineKindOf(config) } }));
+  await display.show(settingsTable({ configEntries: config.entries, engine: { kind: engineKindOf(config) } }));
   return config;
 }
 
@@ -54,12 +79,26 @@ export async function freeze(config: RunConfig): Promise<NotebookRun> {
   const frozen = await interruptible((signal) =>
     freezeRun(config, {
       signal,
-      onProgress: ({ step, doneBytes, totalBytes }) => progress.update(`${step === 'write-model' ? 'writing' : 'hashing'} the model: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`),
+      onProgress: ({ step, doneBytes, totalBytes }) =>
+        progress.update(
+          `${step === 'write-model' ? 'writing' : 'hashing'} the model: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+        ),
     }),
   );
   const run = await openNotebookRun(frozen);
-  progress.done(frozen.mode === 'replay' ? `The saved run ${frozen.record.runId}; nothing will be launched` : `Frozen as run ${frozen.record.runId}; from here on nothing may change`);
-  await display.show([modelTable(frozen.record), environmentTable(frozen.record), seedDifferencesTable(frozen.record), workloadTable(frozen.record)].join('\n\n'));
+  progress.done(
+    frozen.mode === 'replay'
+      ? `The saved run ${frozen.record.runId}; nothing will be launched`
+      : `Frozen as run ${frozen.record.runId}; from here on nothing may change`,
+  );
+  await display.show(
+    [
+      modelTable(frozen.record),
+      environmentTable(frozen.record),
+      seedDifferencesTable(frozen.record),
+      workloadTable(frozen.record),
+    ].join('\n\n'),
+  );
   return run;
 }
 
@@ -69,7 +108,9 @@ export async function calibrate(run: NotebookRun): Promise<void> {
     const { mode } = await session.calibrate();
     progress.done(`The stopwatch was checked (${mode})`);
   });
-  await display.show(`Error of the probe's first-token stamp: ${stopwatchText(read(run).findings)}. It is shown, never subtracted.`);
+  await display.show(
+    `Error of the probe's first-token stamp: ${stopwatchText(read(run).findings)}. It is shown, never subtracted.`,
+  );
 }
 
 /** Read GPU and host at a named point. */
@@ -101,12 +142,16 @@ export async function sanityCheck(run: NotebookRun): Promise<void> {
 
 /** The first request of this launch. */
 export async function probeCold(run: NotebookRun): Promise<void> {
-  await act(run, 'cold_1', async (session, progress) => progress.done(traceText(await interruptible((signal) => session.cold(signal)))));
+  await act(run, 'cold_1', async (session, progress) =>
+    progress.done(traceText(await interruptible((signal) => session.cold(signal)))),
+  );
 }
 
 /** The second request at once, and the seed's two-row table. */
 export async function probeWarmAtOnce(run: NotebookRun): Promise<void> {
-  await act(run, 'warm_1', async (session, progress) => progress.done(traceText(await interruptible((signal) => session.warmAtOnce(signal)))));
+  await act(run, 'warm_1', async (session, progress) =>
+    progress.done(traceText(await interruptible((signal) => session.warmAtOnce(signal)))),
+  );
   await display.show(coldWarmTable(read(run)));
 }
 
@@ -115,7 +160,10 @@ export async function restartAndRepeat(run: NotebookRun): Promise<void> {
   await act(run, 'Restarting', async (session, progress) => {
     const { launches } = session.run.config;
     while (session.launches() < launches && session.run.record.engine.kind !== 'attach') {
-      await warmBlock(session, progress, { whole: isColdStreamed(session.launches()) ? 0 : pairedWarmRuns, streamed: isColdStreamed(session.launches()) ? pairedWarmRuns : 0 });
+      await warmBlock(session, progress, {
+        whole: isColdStreamed(session.launches()) ? 0 : pairedWarmRuns,
+        streamed: isColdStreamed(session.launches()) ? pairedWarmRuns : 0,
+      });
       await session.stop();
       await launchWithProgress(session, progress);
       await interruptible(async (signal) => {
@@ -185,7 +233,9 @@ export async function showDecision(run: NotebookRun): Promise<void> {
 /** The four questions of the seed's template, answered. */
 export async function showInterpretation(run: NotebookRun): Promise<void> {
   const { findings } = read(run);
-  await display.show(findings.answers.map(({ question, lines }) => `**${question}**\n\n${bulleted(lines)}`).join('\n\n'));
+  await display.show(
+    findings.answers.map(({ question, lines }) => `**${question}**\n\n${bulleted(lines)}`).join('\n\n'),
+  );
 }
 
 /** Which rule fired, the knob, the expected effect, and how to check it. */
@@ -201,7 +251,9 @@ export async function stop(run: NotebookRun): Promise<void> {
   });
   const { data, findings } = read(run);
   const ends = findings.launches.map((one) =>
-    one.stoppedHow === undefined ? `Launch ${one.launch}: not ours to stop, or its end was not seen.` : `Launch ${one.launch} ended (${one.stoppedHow}) in ${formatMs(one.stopMs)}; processes left: ${one.leftoverProcesses ?? 'not looked for'}.`,
+    one.stoppedHow === undefined
+      ? `Launch ${one.launch}: not ours to stop, or its end was not seen.`
+      : `Launch ${one.launch} ended (${one.stoppedHow}) in ${formatMs(one.stopMs)}; processes left: ${one.leftoverProcesses ?? 'not looked for'}.`,
   );
   await display.show(`${bulleted(ends)}\n\n${snapshotTable(data)}`);
 }
@@ -209,10 +261,12 @@ export async function stop(run: NotebookRun): Promise<void> {
 /** Write findings.json and first_token_latency.md, show the report, and fill the answer at the top. */
 export async function save(run: NotebookRun): Promise<void> {
   const interpreted = read(run);
-  const written = await writeReport(run.frozen.dir, interpreted.data, interpreted.findings);
+  const written = writeReport(run.frozen.dir, interpreted.data, interpreted.findings);
   const folder = relative(projectRoot, run.frozen.dir) || '.';
   await display.show(firstTokenLatencyMarkdown(interpreted.data, interpreted.findings));
-  await display.show(`Written to \`${folder}\`: ${written.map((file) => `\`${file}\``).join(', ')}, beside the CSV files. What may leave the machine: \`npm run share -- ${folder}\`.`);
+  await display.show(
+    `Written to \`${folder}\`: ${written.map((file) => `\`${file}\``).join(', ')}, beside the CSV files. What may leave the machine: \`npm run share -- ${folder}\`.`,
+  );
   const answer = answerTable(interpreted);
   await display.show(answer, { displayId: answerOutput, isUpdate: true });
   await display.show(answer);
@@ -232,17 +286,26 @@ export async function judge(run: NotebookRun, appendix: Appendix): Promise<void>
 /** Every definition of TTFT for one stream, the stopwatch's table, all statistics. */
 export async function showFinePrint(run: NotebookRun): Promise<void> {
   const interpreted = read(run);
-  await display.show([definitionsTable(interpreted), stopwatchTable(interpreted), statisticsTable(interpreted)].join('\n\n'));
+  await display.show(
+    [definitionsTable(interpreted), stopwatchTable(interpreted), statisticsTable(interpreted)].join('\n\n'),
+  );
 }
 
 function knobTermsTable(): string {
-  return renderTable({ columns: [{ header: 'knob' }, { header: 'terms' }, { header: 'what it does' }], rows: knobTerms.map(({ knob, terms, effect }) => [knob, terms, effect]) });
+  return renderTable({
+    columns: [{ header: 'knob' }, { header: 'terms' }, { header: 'what it does' }],
+    rows: knobTerms.map(({ knob, terms, effect }) => [knob, terms, effect]),
+  });
 }
 
 const read = (run: NotebookRun): InterpretedRun => readInterpreted(run.frozen.dir);
 
 /** Do a step of a live run under a progress line; in a replay it is done already. A failure says so on its line before it is thrown on. */
-async function act(run: NotebookRun, label: string, step: (session: Session, progress: Progress) => Promise<void>): Promise<void> {
+async function act(
+  run: NotebookRun,
+  label: string,
+  step: (session: Session, progress: Progress) => Promise<void>,
+): Promise<void> {
   if (!run.session) return;
   const progress = display.progress(label);
   try {
@@ -264,21 +327,36 @@ async function launchWithProgress(session: Session, progress: Progress): Promise
       },
     }),
   );
-  const readyMs = row.spawnAtMs === undefined || row.readyAtMs === undefined ? undefined : row.readyAtMs - row.spawnAtMs;
-  progress.done(readyMs === undefined ? `Attached to ${session.run.config.url ?? 'the server'}` : `Launch ${row.launch} is ready after ${formatMs(readyMs)}`);
+  const readyMs =
+    row.spawnAtMs === undefined || row.readyAtMs === undefined ? undefined : row.readyAtMs - row.spawnAtMs;
+  progress.done(
+    readyMs === undefined
+      ? `Attached to ${session.run.config.url ?? 'the server'}`
+      : `Launch ${row.launch} is ready after ${formatMs(readyMs)}`,
+  );
 }
 
-async function warmBlock(session: Session, progress: Progress, plan: { readonly whole: number; readonly streamed: number }): Promise<void> {
+async function warmBlock(
+  session: Session,
+  progress: Progress,
+  plan: { readonly whole: number; readonly streamed: number },
+): Promise<void> {
   let done = 0;
-  await interruptible((signal) => session.warm(plan, (trace) => progress.update(`${++done} of ${plan.whole + plan.streamed}: ${traceText(trace)}`), signal));
+  await interruptible((signal) =>
+    session.warm(
+      plan,
+      (trace) => progress.update(`${++done} of ${plan.whole + plan.streamed}: ${traceText(trace)}`),
+      signal,
+    ),
+  );
 }
 
 /** One request in a line. */
 function traceText({ request }: Trace): string {
   const { name, index, outcome, error, sentAtMs, firstTokenAtMs, startAtMs, endAtMs, totalTokens } = request;
   if (outcome !== 'completed') return `${name} ${index}: ${outcome} (${error ?? 'no reason given'})`;
-  const ttft = firstTokenAtMs === undefined || sentAtMs === undefined ? '' : `TTFT ${formatMs(firstTokenAtMs - sentAtMs)}, `;
+  const ttft =
+    firstTokenAtMs === undefined || sentAtMs === undefined ? '' : `TTFT ${formatMs(firstTokenAtMs - sentAtMs)}, `;
   const wall = endAtMs === undefined ? '' : `wall_s ${formatMs(endAtMs - startAtMs)}, `;
   return `${name} ${index}: ${ttft}${wall}${totalTokens ?? '?'} tokens`;
 }
-

@@ -24,12 +24,19 @@ function launchSentences(data: RunData, launch: LaunchFinding): (string | undefi
   const gap = timeline.gaps[0];
   const row = data.launches.find((one) => one.launch === launch.launch);
   return [
-    largest && `Launch ${launch.launch} was ready after ${formatMs(readyMs)}. "${largest.name}" took ${formatMs(largest.endAtMs - largest.startAtMs)} of it (${formatPercent((largest.endAtMs - largest.startAtMs) / readyMs)}).`,
+    largest &&
+      `Launch ${launch.launch} was ready after ${formatMs(readyMs)}. "${largest.name}" took ${formatMs(largest.endAtMs - largest.startAtMs)} of it (${formatPercent((largest.endAtMs - largest.startAtMs) / readyMs)}).`,
     `Named phases cover ${formatPercent(launch.coveredFraction)}; ${formatMs(timeline.remainderMs)} are remainder.` +
-      (gap ? ` The longest gap, ${formatMs(gap.endAtMs - gap.startAtMs)}, began ${formatMs(gap.startAtMs - timeline.spawnAtMs)} after the start${launch.gapActivity[0] === undefined ? '' : `; meanwhile: ${launch.gapActivity[0]}`}.` : ''),
+      (gap
+        ? ` The longest gap, ${formatMs(gap.endAtMs - gap.startAtMs)}, began ${formatMs(gap.startAtMs - timeline.spawnAtMs)} after the start${launch.gapActivity[0] === undefined ? '' : `; meanwhile: ${launch.gapActivity[0]}`}.`
+        : ''),
     `It found pages ${launch.state.pages}, compile cache ${launch.state.compileCache}.` +
-      (launch.readBytes === undefined ? '' : ` Its processes read ${formatBytes(launch.readBytes)} from storage${row?.weightsBytes === undefined ? '' : ` (the weights: ${formatBytes(row.weightsBytes)})`}.`),
-    row?.healthPollIntervalMs === undefined ? undefined : `"Ready" is exact to ${formatMs(row.healthPollIntervalMs)}, the longest pause between two polls (${formatCounted(row.healthPolls ?? 0, 'poll')}).`,
+      (launch.readBytes === undefined
+        ? ''
+        : ` Its processes read ${formatBytes(launch.readBytes)} from storage${row?.weightsBytes === undefined ? '' : ` (the weights: ${formatBytes(row.weightsBytes)})`}.`),
+    row?.healthPollIntervalMs === undefined
+      ? undefined
+      : `"Ready" is exact to ${formatMs(row.healthPollIntervalMs)}, the longest pause between two polls (${formatCounted(row.healthPolls ?? 0, 'poll')}).`,
   ];
 }
 
@@ -37,7 +44,8 @@ function launchSentences(data: RunData, launch: LaunchFinding): (string | undefi
 export function penaltyReading(findings: Findings): string {
   return bulleted([
     ...findings.penalties.map(
-      (penalty) => `Launch ${penalty.launch}: cold_1 took ${formatFactor(penalty.factor)} the warm median by ${penalty.by}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)} over the interval of that median)`}.`,
+      (penalty) =>
+        `Launch ${penalty.launch}: cold_1 took ${formatFactor(penalty.factor)} the warm median by ${penalty.by}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)} over the interval of that median)`}.`,
     ),
     findings.dominantRequest.because,
   ]);

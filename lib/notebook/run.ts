@@ -17,7 +17,10 @@ export const projectRoot = process.cwd();
 
 /** The notebook's outputs; on a terminal, their plain text. */
 export const display = createDisplay({
-  port: notebookPort(projectRoot, textPort((text) => process.stdout.write(text))),
+  port: notebookPort(
+    projectRoot,
+    textPort((text) => process.stdout.write(text)),
+  ),
   fonts: chartFontsOf(projectRoot),
   clock: createClock(),
 });

@@ -52,7 +52,10 @@ function createService(job: ProberJob): Service {
     if (over) return;
     try {
       if (request.ask === 'calibrate') {
-        const rows = await awake(() => calibrate(request.warmups, request.measured, clock, job.projectRoot, signal));
+        const measured = await awake(() =>
+          calibrate(request.warmups, request.measured, clock, job.projectRoot, signal),
+        );
+        const rows = measured.map((row) => ({ ...row, mode }));
         if (job.runDir !== undefined) appendRows(job.runDir, tables.calibration, rows);
         answer({ id: request.id, calibration: rows, mode });
         return;

@@ -10,14 +10,13 @@ export interface Configured {
   readonly engine: Pick<EngineRecord, 'kind'>;
 }
 
-/** Every resolved setting with its source, and below it the settings that differ from the seed, each with its reason. */
-export function configTable(record: Configured): string {
-  const settings = renderTable({
+/** Every resolved setting with its source. */
+export function settingsTable(record: Configured): string {
+  return renderTable({
     title: stamped(record.engine.kind, 'Configuration'),
     columns: [{ header: 'setting' }, { header: 'value' }, { header: 'came from' }],
     rows: record.configEntries.map((entry) => [entry.field, entry.value, entry.source]),
   });
-  return `${settings}\n\n${seedDifferencesTable(record)}`;
 }
 
 /** "seed / here / why": each setting whose value is not the seed's. */

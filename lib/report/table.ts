@@ -34,9 +34,15 @@ export function renderTable(view: TableView): string {
   const parts = [
     ...(view.title === undefined ? [] : [`**${escapeMarkdown(view.title)}**`]),
     view.rows.length === 0 ? 'Nothing was observed.' : table,
-    ...(view.notes ?? []).map((note) => escapeMarkdown(note)),
+    ...notesOf(view.notes ?? []),
   ];
   return parts.join('\n\n');
+}
+
+/** One note is a sentence, several are a list. */
+function notesOf(notes: readonly string[]): string[] {
+  const lines = notes.map((note) => escapeMarkdown(note));
+  return lines.length > 1 ? [lines.map((line) => `- ${line}`).join('\n')] : lines;
 }
 
 /** A two-column table of names and values. */

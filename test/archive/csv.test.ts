@@ -15,7 +15,14 @@ const table = defineTable('t.csv', 'a test row', {
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 // An empty optional text cannot be told from an absent one in CSV: both read back as absent.
 const row = fc.record(
-  { name: fc.string({ unit: 'binary' }), tookMs: finite, ok: fc.boolean(), note: fc.string({ unit: 'binary', minLength: 1 }), sizeMiB: finite, seen: fc.boolean() },
+  {
+    name: fc.string({ unit: 'binary' }),
+    tookMs: finite,
+    ok: fc.boolean(),
+    note: fc.string({ unit: 'binary', minLength: 1 }),
+    sizeMiB: finite,
+    seen: fc.boolean(),
+  },
   { requiredKeys: ['name', 'tookMs', 'ok'] },
 );
 

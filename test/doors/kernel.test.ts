@@ -1,4 +1,4 @@
-/** The kernel's four duties, seen from outside: through the files that a run leaves and in /proc. */
+/** The kernel's five duties, seen from outside: through the files that a run leaves and in /proc. */
 import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -38,14 +38,14 @@ except CellExecutionError as error:
     print(json.dumps(["failed", error.ename, error.evalue]), flush=True)
 `;
 
-function runClient(notebook: string): Running {
+function runClient(notebook: string, root = projectRoot): Running {
   const python = join(projectRoot, '.venv', 'bin', 'python');
   const launcher = `
     const { spawn } = require('node:child_process');
     const child = spawn(${JSON.stringify(python)}, ['-c', ${JSON.stringify(CLIENT)}, ${JSON.stringify(notebook)}, ${JSON.stringify(folder)}], { stdio: 'inherit' });
     console.log('client', child.pid);
     child.on('close', (code) => process.exit(code ?? 1));`;
-  return start(['-e', launcher], { env: { JUPYTER_PATH: join(projectRoot, '.jupyter'), IPYTHONDIR: folder } });
+  return start(['-e', launcher], { env: { JUPYTER_PATH: join(root, '.jupyter'), IPYTHONDIR: folder } });
 }
 
 test('a cell stands in the project root, wherever its notebook lies, and is announced with its number', async () => {
@@ -77,19 +77,26 @@ test('the kernel leaves within two seconds when its client is killed', async () 
   process.kill(sleeper, 'SIGKILL');
 });
 
-test('a checkout whose path holds a space still finds its kernel', async () => {
+/** A second checkout in a folder whose name holds a space; its lib may be changed. */
+function checkout(): string {
   const spaced = join(folder, 'a clone');
   mkdirSync(spaced);
-  for (const name of ['node_modules', 'lib', 'package.json', 'tsconfig.json'])
+  for (const name of ['node_modules', 'package.json', 'tsconfig.json'])
     symlinkSync(join(projectRoot, name), join(spaced, name));
-  cpSync(join(projectRoot, '.jupyter'), join(spaced, '.jupyter'), { recursive: true });
-  const python = join(projectRoot, '.venv', 'bin', 'python');
-  const arguments_ = ['-c', CLIENT, join(notebooks, 'environment.ipynb'), folder];
-  const launcher = `require('node:child_process').spawn(${JSON.stringify(python)}, ${JSON.stringify(arguments_)}, { stdio: 'inherit' })`;
-  const { stdout } = await start(['-e', launcher], {
-    env: { JUPYTER_PATH: join(spaced, '.jupyter'), IPYTHONDIR: folder },
-  }).ended;
+  for (const name of ['lib', '.jupyter']) cpSync(join(projectRoot, name), join(spaced, name), { recursive: true });
+  return spaced;
+}
+
+test('a checkout whose path holds a space still finds its kernel and its lib', async () => {
+  const spaced = checkout();
+  const { stdout } = await runClient(join(notebooks, 'environment.ipynb'), spaced).ended;
   expect(stdout).toContain(`cwd ${spaced}`);
+});
+
+test('a file edited and a folder made below lib while a cell runs do not disturb the cell', async () => {
+  const { stdout } = await runClient(join(notebooks, 'edits-lib.ipynb'), checkout()).ended;
+  expect(stdout).toContain('calm');
+  expect(stdout).not.toContain('UncaughtException');
 });
 
 test('the kernel of this project is described without a machine path', () => {

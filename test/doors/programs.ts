@@ -30,11 +30,15 @@ export interface Running {
   stdout(): string;
 }
 
-export function start(
-  args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string | undefined> } = {},
-): Running {
-  const child = spawn(process.execPath, args, {
+interface StartOptions {
+  /** Node when absent. */
+  readonly command?: string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export function start(args: readonly string[], options: StartOptions = {}): Running {
+  const child = spawn(options.command ?? process.execPath, args, {
     cwd: options.cwd ?? projectRoot,
     env: { ...process.env, ...options.env },
   });
@@ -49,10 +53,7 @@ export function start(
   return { child, ended, stdout: () => stdout };
 }
 
-export function run(
-  args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string | undefined> } = {},
-): Promise<Outcome> {
+export function run(args: readonly string[], options: StartOptions = {}): Promise<Outcome> {
   return start(args, options).ended;
 }
 

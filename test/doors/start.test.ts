@@ -102,8 +102,10 @@ describe('a notebook with a failing cell', () => {
 
 describe('a run that is stopped from outside', () => {
   /** Starts the endless notebook; resolves when its cell has said its kernel's and its child's process ids. */
-  async function startEndless() {
-    const running = start(startNotebook('endless'));
+  async function startEndless(through: 'node' | 'npm' = 'node') {
+    const args = startNotebook('endless');
+    const running =
+      through === 'npm' ? start(['start', '--silent', '--', ...args.slice(2)], { command: 'npm' }) : start(args);
     const pids = await waitFor(running, () => /kernel (\d+) child (\d+)/.exec(running.stdout())?.slice(1).map(Number));
     return { running, pids };
   }
@@ -119,6 +121,21 @@ describe('a run that is stopped from outside', () => {
     expect(stderr).toContain('Interrupted in cell 2.');
     expect(pids.filter(isAlive)).toEqual([]);
     expect(readCodeCells('endless')[0]?.execution_count).toBe(1);
+  });
+
+  test('a signal to npm itself reaches the runner, which saves and leaves nothing', async () => {
+    const { running, pids } = await startEndless('npm');
+    running.child.kill('SIGTERM');
+    await running.ended;
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(existsSync(join(out, 'endless.html'))).toBe(true);
+  });
+
+  test('a killed npm leaves nothing running either', async () => {
+    const { running, pids } = await startEndless('npm');
+    running.child.kill('SIGKILL');
+    await expect.poll(() => pids.filter(isAlive), { timeout: 15_000, interval: 100 }).toEqual([]);
+    await running.ended;
   });
 
   test('the runner leaves when the program that started it is killed, and takes its kernel along', async () => {

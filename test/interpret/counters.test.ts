@@ -1,9 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import type { GpuRow, SampleRow } from '../../lib/archive/tables.js';
-import { counterIncreaseOver, fastestIncreasePerS, hbmChangeOver, levelChangeOver, valuesInside } from '../../lib/interpret/counters.js';
+import {
+  counterIncreaseOver,
+  fastestIncreasePerS,
+  hbmChangeOver,
+  levelChangeOver,
+  valuesInside,
+} from '../../lib/interpret/counters.js';
 
-const sample = (atMs: number, more: Partial<SampleRow> = {}): SampleRow => ({ launch: 1, atMs, tookMs: 1, serverProcesses: 1, samplerCpuMs: 0, ...more });
-const gpu = (atMs: number, index: number, memoryUsedMiB: number): GpuRow => ({ launch: 1, atMs, tookMs: 1, gpu: index, memoryUsedMiB });
+const sample = (atMs: number, more: Partial<SampleRow> = {}): SampleRow => ({
+  launch: 1,
+  atMs,
+  tookMs: 1,
+  serverProcesses: 1,
+  samplerCpuMs: 0,
+  ...more,
+});
+const gpu = (atMs: number, index: number, memoryUsedMiB: number): GpuRow => ({
+  launch: 1,
+  atMs,
+  tookMs: 1,
+  gpu: index,
+  memoryUsedMiB,
+});
 const window = { startAtMs: 150, endAtMs: 250 };
 
 describe('changes over a window', () => {
@@ -19,7 +38,10 @@ describe('changes over a window', () => {
   });
 
   it('are absent for a counter that ran backwards, while a level may fall', () => {
-    const samples = [sample(100, { serverReadBytes: 9, pageCacheMiB: 9 }), sample(300, { serverReadBytes: 5, pageCacheMiB: 5 })];
+    const samples = [
+      sample(100, { serverReadBytes: 9, pageCacheMiB: 9 }),
+      sample(300, { serverReadBytes: 5, pageCacheMiB: 5 }),
+    ];
     expect(counterIncreaseOver(samples, 'serverReadBytes', window)).toBeUndefined();
     expect(levelChangeOver(samples, 'pageCacheMiB', window)?.by).toBe(-4);
   });
@@ -32,12 +54,27 @@ describe('changes over a window', () => {
   });
 
   it('know the fastest growth between neighbours', () => {
-    const samples = [sample(0, { serverReadBytes: 0 }), sample(100, { serverReadBytes: 50 }), sample(300, { serverReadBytes: 60 })];
+    const samples = [
+      sample(0, { serverReadBytes: 0 }),
+      sample(100, { serverReadBytes: 50 }),
+      sample(300, { serverReadBytes: 60 }),
+    ];
     expect(fastestIncreasePerS(samples, 'serverReadBytes')).toBe(500);
     expect(fastestIncreasePerS(samples.slice(1, 2), 'serverReadBytes')).toBeUndefined();
   });
 
   it('leave out readings outside the window or absent', () => {
-    expect(valuesInside([sample(149, { pageCacheMiB: 1 }), sample(150, { pageCacheMiB: 2 }), sample(200), sample(250, { pageCacheMiB: 3 })], 'pageCacheMiB', window)).toEqual([2, 3]);
+    expect(
+      valuesInside(
+        [
+          sample(149, { pageCacheMiB: 1 }),
+          sample(150, { pageCacheMiB: 2 }),
+          sample(200),
+          sample(250, { pageCacheMiB: 3 }),
+        ],
+        'pageCacheMiB',
+        window,
+      ),
+    ).toEqual([2, 3]);
   });
 });

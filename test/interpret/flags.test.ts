@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { bimodalFlag, driftFlag, driftOf, flagThresholds, modifiedZ, outlierFlag, widestSplit } from '../../lib/interpret/flags.js';
+import {
+  bimodalFlag,
+  driftFlag,
+  driftOf,
+  flagThresholds,
+  modifiedZ,
+  outlierFlag,
+  widestSplit,
+} from '../../lib/interpret/flags.js';
 import { drawMany, shapes, uniformFrom } from './random.js';
 
 const rising = (step: number) => Array.from({ length: 10 }, (_, index) => 100 + step * index);
@@ -28,7 +36,13 @@ describe('drift', () => {
 
   it('is raised by chance in about one of twenty steady samples at most', () => {
     const random = uniformFrom(3);
-    const raised = shapes.map((shape) => Array.from({ length: 500 }, () => Math.abs(driftOf(drawMany(shape, 12, random))?.z ?? 0) >= flagThresholds.driftZ).filter(Boolean).length / 500);
+    const raised = shapes.map(
+      (shape) =>
+        Array.from(
+          { length: 500 },
+          () => Math.abs(driftOf(drawMany(shape, 12, random))?.z ?? 0) >= flagThresholds.driftZ,
+        ).filter(Boolean).length / 500,
+    );
     for (const rate of raised) expect(rate).toBeLessThan(0.08);
   });
 });
@@ -54,7 +68,8 @@ describe('two groups', () => {
     const random = uniformFrom(5);
     for (const n of [10, 25]) {
       let raised = 0;
-      for (let set = 0; set < 4000; set += 1) if ((widestSplit(drawMany(shape, n, random))?.gap ?? 0) > flagThresholds.groupGap) raised += 1;
+      for (let set = 0; set < 4000; set += 1)
+        if ((widestSplit(drawMany(shape, n, random))?.gap ?? 0) > flagThresholds.groupGap) raised += 1;
       expect(raised / 4000).toBeLessThan(0.03);
     }
   });

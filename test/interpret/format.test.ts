@@ -1,10 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCounted, formatFactor, formatMiB, formatMs, formatNumber, formatPercent, formatQuantity, formatSeconds } from '../../lib/interpret/format.js';
+import {
+  formatBytes,
+  formatCounted,
+  formatFactor,
+  formatMiB,
+  formatMs,
+  formatNumber,
+  formatPercent,
+  formatQuantity,
+  formatSeconds,
+} from '../../lib/interpret/format.js';
 
 describe('format', () => {
   it('keeps three significant digits and never an exponent', () => {
-    expect([0.04213, 3.14159, 98.06, 812.4, 999.6, 9.996, 1049.4, 1234567, 0].map((value) => formatNumber(value))).toEqual(['0.0421', '3.14', '98.1', '812', '1,000', '10.0', '1,049', '1,234,567', '0']);
+    expect(
+      [0.04213, 3.14159, 98.06, 812.4, 999.6, 9.996, 1049.4, 1234567, 0].map((value) => formatNumber(value)),
+    ).toEqual(['0.0421', '3.14', '98.1', '812', '1,000', '10.0', '1,049', '1,234,567', '0']);
     expect(formatNumber(-1234.5)).toBe('-1,235');
   });
 
@@ -22,7 +34,8 @@ describe('format', () => {
   });
 
   it('prints a dash for what is absent', () => {
-    for (const format of [formatMs, formatSeconds, formatBytes, formatMiB, formatPercent, formatFactor, formatNumber]) expect(format(undefined)).toBe('–');
+    for (const format of [formatMs, formatSeconds, formatBytes, formatMiB, formatPercent, formatFactor, formatNumber])
+      expect(format(undefined)).toBe('–');
     expect(formatNumber(NaN)).toBe('–');
     expect(formatQuantity(undefined, 'W')).toBe('–');
   });

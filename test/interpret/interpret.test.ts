@@ -7,9 +7,25 @@ import { buildRun, defaultWarmTtftMs, weightsMiB, type RunOptions } from './run-
 
 const mebibyte = 1024 * 1024;
 const lines = (findings: Findings) => findings.answers.flatMap((answer) => answer.lines);
-const verdict = (findings: Findings, cause: string, window: string) => findings.verdicts.find((found) => found.cause === cause && found.window === window)?.verdict;
-const tables = ['launches', 'stops', 'startup', 'requests', 'chunks', 'samples', 'processes', 'gpu', 'metrics', 'snapshots', 'calibration'] as const;
-const without = (data: RunData, names: readonly (typeof tables)[number][]): RunData => ({ ...data, ...Object.fromEntries(names.map((name) => [name, []])) });
+const verdict = (findings: Findings, cause: string, window: string) =>
+  findings.verdicts.find((found) => found.cause === cause && found.window === window)?.verdict;
+const tables = [
+  'launches',
+  'stops',
+  'startup',
+  'requests',
+  'chunks',
+  'samples',
+  'processes',
+  'gpu',
+  'metrics',
+  'snapshots',
+  'calibration',
+] as const;
+const without = (data: RunData, names: readonly (typeof tables)[number][]): RunData => ({
+  ...data,
+  ...Object.fromEntries(names.map((name) => [name, []])),
+});
 
 /** Every number and text of a finding, to search for what must never appear. */
 function leaves(value: unknown): unknown[] {
@@ -20,28 +36,57 @@ describe('interpret on a made-up CPU run', () => {
   const findings = interpret(buildRun());
 
   it('gives the summaries worked out by hand', () => {
-    expect(findings.warmTtftMs).toEqual({ n: 10, min: 48, median: 50, max: 52, mad: 1, spread: 0.08, interval: { lower: 49, upper: 51, level: 0.978515625 } });
+    expect(findings.warmTtftMs).toEqual({
+      n: 10,
+      min: 48,
+      median: 50,
+      max: 52,
+      mad: 1,
+      spread: 0.08,
+      interval: { lower: 49, upper: 51, level: 0.978515625 },
+    });
     expect(findings.firstFiveWallS?.n).toBe(5);
     expect(findings.warmWallS?.n).toBe(15);
     expect(findings.warmTpotMs?.median).toBe(20);
-    expect(findings.prefixSavingMs).toEqual({ n: 6, medianDifference: 190, interval: { lower: 190, upper: 190, level: 0.96875 } });
-    expect(findings.stopwatch).toEqual({ n: 10, medianErrorMs: 1.55, p99ErrorMs: undefined, maxErrorMs: 2, mode: 'not recorded' });
+    expect(findings.prefixSavingMs).toEqual({
+      n: 6,
+      medianDifference: 190,
+      interval: { lower: 190, upper: 190, level: 0.96875 },
+    });
+    expect(findings.stopwatch).toEqual({
+      n: 10,
+      medianErrorMs: 1.55,
+      p99ErrorMs: undefined,
+      maxErrorMs: 2,
+      mode: 'not recorded',
+    });
     expect(findings.sloAnchor?.ttftMs).toBe(51);
   });
 
   it('answers the four questions in five to ten lines', () => {
-    expect(findings.answers.map(({ question }) => question)).toEqual(['What dominated cold_1?', 'Is warm stable?', 'Which steady-state number is the baseline SLO anchor?', 'Which knob next, and why?']);
+    expect(findings.answers.map(({ question }) => question)).toEqual([
+      'What dominated cold_1?',
+      'Is warm stable?',
+      'Which steady-state number is the baseline SLO anchor?',
+      'Which knob next, and why?',
+    ]);
     expect(lines(findings).length).toBeGreaterThanOrEqual(5);
     expect(lines(findings).length).toBeLessThanOrEqual(10);
   });
 
   it("says the seed's section 6 in words", () => {
-    expect(findings.conclusions.find(({ label }) => label === 'Cold penalty X')?.text).toBe('4.00 × by TTFT (launch 1), 1.11 × by wall_s (launch 1), 1.11 × by wall_s (launch 2)');
-    expect(findings.conclusions.find(({ label }) => label === 'Warm band')?.text).toBe('TTFT 50.0 ms, 48.0 ms to 52.0 ms, spread 8.00 % (n = 10)');
+    expect(findings.conclusions.find(({ label }) => label === 'Cold penalty X')?.text).toBe(
+      '4.00 × by TTFT (launch 1), 1.11 × by wall_s (launch 1), 1.11 × by wall_s (launch 2)',
+    );
+    expect(findings.conclusions.find(({ label }) => label === 'Warm band')?.text).toBe(
+      'TTFT 50.0 ms, 48.0 ms to 52.0 ms, spread 8.00 % (n = 10)',
+    );
   });
 
   it('claims nothing about a GPU that is not there', () => {
-    for (const signal of findings.signals.filter(({ signal: name }) => name.startsWith('GPU') || name.startsWith('PCIe'))) {
+    for (const signal of findings.signals.filter(
+      ({ signal: name }) => name.startsWith('GPU') || name.startsWith('PCIe'),
+    )) {
       expect(signal.outcome).toBe('not observable');
       expect(signal.reading).toContain('no GPU');
     }
@@ -54,7 +99,15 @@ describe('interpret on a made-up CPU run', () => {
   });
 
   it('looks the same in a stable form, rounded, as it did when it was read through', async () => {
-    const rounded: unknown = JSON.parse(JSON.stringify({ answers: findings.answers, verdicts: findings.verdicts, sixTerms: findings.sixTerms, state: findings.launches[0]?.state, gaps: findings.launches[0]?.gapActivity }));
+    const rounded: unknown = JSON.parse(
+      JSON.stringify({
+        answers: findings.answers,
+        verdicts: findings.verdicts,
+        sixTerms: findings.sixTerms,
+        state: findings.launches[0]?.state,
+        gaps: findings.launches[0]?.gapActivity,
+      }),
+    );
     await expect(JSON.stringify(rounded, undefined, 2)).toMatchFileSnapshot('golden/cpu-run.json');
   });
 });
@@ -77,31 +130,43 @@ describe('what the evidence makes of a run', () => {
 
   it('neither can be told from the other when both left their marks', () => {
     const findings = of({ coldStepMiB: 64, jitLines: 2 });
-    expect([verdict(findings, 'C', 'request 1'), verdict(findings, 'D', 'request 1')]).toEqual(['cannot tell', 'cannot tell']);
+    expect([verdict(findings, 'C', 'request 1'), verdict(findings, 'D', 'request 1')]).toEqual([
+      'cannot tell',
+      'cannot tell',
+    ]);
     expect(findings.dominantRequest.term).toBe('C+D+E');
   });
 
   it('A is seen in the launch when the weights came from storage, short as it was', () => {
-    const signals = of({ loadingReadMiB: weightsMiB, residentBeforeFraction: 0 }).signals.filter(({ cause, window }) => cause === 'A' && window === 'launch -> ready');
+    const signals = of({ loadingReadMiB: weightsMiB, residentBeforeFraction: 0 }).signals.filter(
+      ({ cause, window }) => cause === 'A' && window === 'launch -> ready',
+    );
     expect(signals.map(({ outcome }) => outcome)).toEqual(['holds', 'holds', 'holds', 'does not hold']);
     expect(signals[0]?.reading).toMatch(/^1,000 MiB read from storage while the weights loaded, 100 % of the weights/);
   });
 
   it('HBM for the weights is counted from the building of the model on', () => {
-    const signal = of({}).signals.find(({ cause, window, role }) => cause === 'B' && window === 'launch -> ready' && role === 'distinguishing');
+    const signal = of({}).signals.find(
+      ({ cause, window, role }) => cause === 'B' && window === 'launch -> ready' && role === 'distinguishing',
+    );
     expect(signal?.reading).toMatch(/^1,000 MiB more HBM .* 100 % of the weights/);
   });
 
   it('A in request 1 is told by bytes just over 1 MiB, in every launch', () => {
-    const outcome = (coldReadBytes: number) => of({ coldReadBytes }).signals.find(({ cause, window }) => cause === 'A' && window === 'request 1')?.outcome;
+    const outcome = (coldReadBytes: number) =>
+      of({ coldReadBytes }).signals.find(({ cause, window }) => cause === 'A' && window === 'request 1')?.outcome;
     expect(outcome(mebibyte)).toBe('holds');
     expect(outcome(mebibyte - 1)).toBe('does not hold');
   });
 
   it('a whole answer counts up to its first token: the decode does not hide a slow start', () => {
-    const factor = of({}).signals.find(({ cause, signal, window }) => cause === 'D' && window === 'request 1' && signal.startsWith('warm_1'));
+    const factor = of({}).signals.find(
+      ({ cause, signal, window }) => cause === 'D' && window === 'request 1' && signal.startsWith('warm_1'),
+    );
     expect(factor?.outcome).toBe('holds');
-    expect(factor?.reading).toMatch(/launch 2: to the first token 204 ms against warm_1, 56.0 ms: 3.64 ×, the whole answer 1.46 s against warm_1, 1.32 s: 1.11 ×/);
+    expect(factor?.reading).toMatch(
+      /launch 2: to the first token 204 ms against warm_1, 56.0 ms: 3.64 ×, the whole answer 1.46 s against warm_1, 1.32 s: 1.11 ×/,
+    );
   });
 
   it('drift of the warm block is flagged and takes the certainty from the anchor', () => {
@@ -119,14 +184,25 @@ describe('what the evidence makes of a run', () => {
 
   it('launches are never pooled: warm requests of a second launch do not enter the summary of the first', () => {
     const data = buildRun();
-    const more = data.requests.filter(({ name, index }) => name === 'warm' && index > 5).slice(0, 4).map((row) => ({ ...row, launch: 2, requestId: `2-${row.requestId}`, firstTokenAtMs: (row.firstTokenAtMs ?? 0) + 500 }));
-    expect(interpret({ ...data, requests: [...data.requests, ...more] }).warmTtftMs).toEqual(interpret(data).warmTtftMs);
+    const more = data.requests
+      .filter(({ name, index }) => name === 'warm' && index > 5)
+      .slice(0, 4)
+      .map((row) => ({
+        ...row,
+        launch: 2,
+        requestId: `2-${row.requestId}`,
+        firstTokenAtMs: (row.firstTokenAtMs ?? 0) + 500,
+      }));
+    expect(interpret({ ...data, requests: [...data.requests, ...more] }).warmTtftMs).toEqual(
+      interpret(data).warmTtftMs,
+    );
   });
 
   it('an attached server has no launch window, and its requests are still judged', () => {
     const findings = interpret(buildRun({ engineKind: 'attach' }));
     expect(findings.dominantLaunch.because).toBe('not observable: attached');
-    for (const signal of findings.signals.filter(({ window }) => window === 'launch -> ready')) expect(signal.outcome).toBe('not observable');
+    for (const signal of findings.signals.filter(({ window }) => window === 'launch -> ready'))
+      expect(signal.outcome).toBe('not observable');
     expect(findings.penalties[0]?.factor).toBe(4);
     expect(findings.dominantRequest.ms).toBe(150);
   });
@@ -139,8 +215,14 @@ describe('interpret on a partial run', () => {
       fc.property(fc.subarray([...tables]), (missing) => {
         const findings = interpret(without(whole, missing));
         expect(leaves(findings).filter((leaf) => typeof leaf === 'number' && !Number.isFinite(leaf))).toEqual([]);
-        expect(leaves(findings.answers).filter((leaf) => typeof leaf === 'string' && /undefined|NaN|null/.test(leaf))).toEqual([]);
-        expect(leaves([findings.verdicts, findings.knobs, findings.conclusions, findings.signals]).filter((leaf) => leaf === '' || (typeof leaf === 'string' && /undefined|NaN/.test(leaf)))).toEqual([]);
+        expect(
+          leaves(findings.answers).filter((leaf) => typeof leaf === 'string' && /undefined|NaN|null/.test(leaf)),
+        ).toEqual([]);
+        expect(
+          leaves([findings.verdicts, findings.knobs, findings.conclusions, findings.signals]).filter(
+            (leaf) => leaf === '' || (typeof leaf === 'string' && /undefined|NaN/.test(leaf)),
+          ),
+        ).toEqual([]);
         expect(lines(findings).length).toBeGreaterThanOrEqual(4);
         expect(lines(findings).length).toBeLessThanOrEqual(10);
       }),
@@ -166,7 +248,15 @@ describe('interpret on a partial run', () => {
 
   it('says of an empty run that nothing can be told', () => {
     const findings = interpret(without(buildRun(), [...tables]));
-    expect(findings).toMatchObject({ launches: [], timings: [], penalties: [], excess: [], warmTtftMs: undefined, sloAnchor: undefined, dominantLaunch: { because: 'not observable: no launch was recorded' } });
+    expect(findings).toMatchObject({
+      launches: [],
+      timings: [],
+      penalties: [],
+      excess: [],
+      warmTtftMs: undefined,
+      sloAnchor: undefined,
+      dominantLaunch: { because: 'not observable: no launch was recorded' },
+    });
     expect(new Set(findings.verdicts.map(({ verdict: word }) => word))).toEqual(new Set(['cannot tell']));
   });
 });
@@ -174,10 +264,20 @@ describe('interpret on a partial run', () => {
 describe('interpret as a function', () => {
   it('is deterministic, ignores the order of rows, and survives JSON', () => {
     const data = buildRun({ gpu: true });
-    const reversed = { ...data, ...Object.fromEntries(['samples', 'processes', 'gpu', 'chunks', 'launches', 'stops'].map((name) => [name, [...data[name as 'samples']].reverse()])) };
+    const reversed = {
+      ...data,
+      ...Object.fromEntries(
+        ['samples', 'processes', 'gpu', 'chunks', 'launches', 'stops'].map((name) => [
+          name,
+          [...data[name as 'samples']].reverse(),
+        ]),
+      ),
+    };
     const first = JSON.stringify(interpret(data));
     expect(JSON.stringify(interpret(data))).toBe(first);
     expect(JSON.stringify(interpret(reversed))).toBe(first);
-    expect(JSON.parse(first)).toEqual(JSON.parse(JSON.stringify(interpret(JSON.parse(JSON.stringify(data)) as RunData))));
+    expect(JSON.parse(first)).toEqual(
+      JSON.parse(JSON.stringify(interpret(JSON.parse(JSON.stringify(data)) as RunData))),
+    );
   });
 });

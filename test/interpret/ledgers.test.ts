@@ -8,7 +8,8 @@ import { requestTimings } from '../../lib/interpret/timing.js';
 import { buildRun, type RunOptions } from './run-builder.js';
 
 const mebibyte = 1024 * 1024;
-const cells = (findings: Findings, window: 'launchToReady' | 'request1') => Object.fromEntries(findings.sixTerms.map((row) => [row.term, row[window]])) as Record<SixTermRow['term'], LedgerCell>;
+const cells = (findings: Findings, window: 'launchToReady' | 'request1') =>
+  Object.fromEntries(findings.sixTerms.map((row) => [row.term, row[window]])) as Record<SixTermRow['term'], LedgerCell>;
 const interpreted = (options: RunOptions = {}) => interpret(buildRun(options));
 const ms = (cell: LedgerCell) => (cell.kind === 'value' ? cell.ms : undefined);
 
@@ -28,11 +29,14 @@ describe('the equation, launch -> ready', () => {
   });
 
   it('says that there is no HBM on a CPU', () => {
-    expect(cells(interpreted(), 'launchToReady').B).toMatchObject({ note: expect.stringContaining('no HBM') as unknown });
+    expect(cells(interpreted(), 'launchToReady').B).toMatchObject({
+      note: expect.stringContaining('no HBM') as unknown,
+    });
   });
 
   it('is not observable for an attached server', () => {
-    for (const row of interpreted({ engineKind: 'attach' }).sixTerms) expect(row.launchToReady).toEqual({ kind: 'not-observable', note: 'attached' });
+    for (const row of interpreted({ engineKind: 'attach' }).sixTerms)
+      expect(row.launchToReady).toEqual({ kind: 'not-observable', note: 'attached' });
   });
 
   it('is given for every launch', () => {
@@ -67,7 +71,12 @@ describe('the equation, request 1', () => {
   it('has only a remainder where the server gives no figures of its own', () => {
     const row = cells(interpreted({ serverMetrics: false }), 'request1');
     expect(ms(row.remainder)).toBe(150);
-    expect([row.C.kind, row.E.kind, row.F.kind, row.G.kind]).toEqual(['not-observable', 'not-separable', 'not-observable', 'not-observable']);
+    expect([row.C.kind, row.E.kind, row.F.kind, row.G.kind]).toEqual([
+      'not-observable',
+      'not-separable',
+      'not-observable',
+      'not-observable',
+    ]);
   });
 
   it('does not call storage 0 when pages were read', () => {
@@ -81,23 +90,52 @@ describe('the equation, request 1', () => {
 });
 
 describe('excess ledgers', () => {
-  const timing = (more: Partial<RequestTiming>): RequestTiming => ({ requestId: 'r', launch: 1, name: 'warm', index: 1, streamed: true, outcome: 'completed', ...more });
+  const timing = (more: Partial<RequestTiming>): RequestTiming => ({
+    requestId: 'r',
+    launch: 1,
+    name: 'warm',
+    index: 1,
+    streamed: true,
+    outcome: 'completed',
+    ...more,
+  });
   const maybe = fc.option(fc.double({ min: 0, max: 5000, noNaN: true }), { nil: undefined });
-  const request = fc.record({ ttftMs: fc.double({ min: 0, max: 5000, noNaN: true }), wallS: fc.double({ min: 0, max: 50, noNaN: true }), connectMs: maybe, serverQueueMs: maybe, serverFirstTokenMs: maybe, frontEndMs: maybe, serverGenerationMs: maybe });
+  const request = fc.record({
+    ttftMs: fc.double({ min: 0, max: 5000, noNaN: true }),
+    wallS: fc.double({ min: 0, max: 50, noNaN: true }),
+    connectMs: maybe,
+    serverQueueMs: maybe,
+    serverFirstTokenMs: maybe,
+    frontEndMs: maybe,
+    serverGenerationMs: maybe,
+  });
 
   it('have parts and a remainder that add up to the excess, whatever is missing', () => {
     fc.assert(
-      fc.property(request, fc.array(request, { minLength: 1, maxLength: 12 }), fc.constantFrom('TTFT' as const, 'wall_s' as const), (cold, warm, by) => {
-        const ledger = excessLedger(timing({ name: 'cold_1', ...cold }), { launch: 1, label: 'warm', timings: warm.map(timing) }, by);
-        const sum = (ledger?.parts ?? []).reduce((total, part) => total + part.ms, 0) + (ledger?.remainderMs ?? NaN);
-        expect(sum).toBeCloseTo(ledger?.excessMs ?? NaN, 6);
-        expect(ledger?.excessMs).toBeCloseTo((ledger?.coldMs ?? NaN) - (ledger?.warmMedianMs ?? NaN), 9);
-      }),
+      fc.property(
+        request,
+        fc.array(request, { minLength: 1, maxLength: 12 }),
+        fc.constantFrom('TTFT' as const, 'wall_s' as const),
+        (cold, warm, by) => {
+          const ledger = excessLedger(
+            timing({ name: 'cold_1', ...cold }),
+            { launch: 1, label: 'warm', timings: warm.map(timing) },
+            by,
+          );
+          const sum = (ledger?.parts ?? []).reduce((total, part) => total + part.ms, 0) + (ledger?.remainderMs ?? NaN);
+          expect(sum).toBeCloseTo(ledger?.excessMs ?? NaN, 6);
+          expect(ledger?.excessMs).toBeCloseTo((ledger?.coldMs ?? NaN) - (ledger?.warmMedianMs ?? NaN), 9);
+        },
+      ),
     );
   });
 
   it('keep negative parts negative', () => {
-    const ledger = excessLedger(timing({ ttftMs: 10, serverQueueMs: 1 }), { launch: 1, label: 'warm', timings: [timing({ ttftMs: 8, serverQueueMs: 4 })] }, 'TTFT');
+    const ledger = excessLedger(
+      timing({ ttftMs: 10, serverQueueMs: 1 }),
+      { launch: 1, label: 'warm', timings: [timing({ ttftMs: 8, serverQueueMs: 4 })] },
+      'TTFT',
+    );
     expect(ledger?.parts).toMatchObject([{ name: 'queue', ms: -3 }]);
     expect(ledger?.remainderMs).toBe(5);
   });
@@ -105,10 +143,25 @@ describe('excess ledgers', () => {
   it('report the connection beside TTFT and inside wall_s', () => {
     const data = buildRun();
     const [byTtft, alsoByWall, byWall, long] = excessLedgers(requestTimings(data.requests, data.chunks, data.startup));
-    expect(byTtft).toMatchObject({ requestId: '1-cold_1-1', by: 'TTFT', coldMs: 200, warmMedianMs: 50, excessMs: 150, connectionMs: 0 });
-    expect(byTtft?.parts.map(({ name, ms: part }) => [name.split(' ')[0], part])).toEqual([['queue', 0], ['engine,', 150], ['front', 0]]);
+    expect(byTtft).toMatchObject({
+      requestId: '1-cold_1-1',
+      by: 'TTFT',
+      coldMs: 200,
+      warmMedianMs: 50,
+      excessMs: 150,
+      connectionMs: 0,
+    });
+    expect(byTtft?.parts.map(({ name, ms: part }) => [name.split(' ')[0], part])).toEqual([
+      ['queue', 0],
+      ['engine,', 150],
+      ['front', 0],
+    ]);
     expect(alsoByWall).toMatchObject({ requestId: '1-cold_1-1', by: 'wall_s', connectionMs: undefined });
-    expect(byWall).toMatchObject({ requestId: '2-cold_1-1', by: 'wall_s', warmOf: '5 not streamed warm of launch 1 (launch 2 has none)' });
+    expect(byWall).toMatchObject({
+      requestId: '2-cold_1-1',
+      by: 'wall_s',
+      warmOf: '5 not streamed warm of launch 1 (launch 2 has none)',
+    });
     expect(byWall?.parts.map(({ name }) => name)[0]).toBe('connection');
     expect(long).toMatchObject({ requestId: '1-cold-long-1', coldMs: 300, warmMedianMs: 253.5 });
   });
@@ -117,7 +170,16 @@ describe('excess ledgers', () => {
 describe('afterFirstTokenMs', () => {
   const slowAfter = (options: RunOptions) => {
     const data = buildRun(options);
-    const requests = data.requests.map((row) => (row.requestId === '1-cold_1-1' ? { ...row, lastTokenAtMs: (row.lastTokenAtMs ?? 0) + 700, endAtMs: (row.endAtMs ?? 0) + 700, ...(row.serverGenerationMs === undefined ? {} : { serverGenerationMs: row.serverGenerationMs + 650 }) } : row));
+    const requests = data.requests.map((row) =>
+      row.requestId === '1-cold_1-1'
+        ? {
+            ...row,
+            lastTokenAtMs: (row.lastTokenAtMs ?? 0) + 700,
+            endAtMs: (row.endAtMs ?? 0) + 700,
+            ...(row.serverGenerationMs === undefined ? {} : { serverGenerationMs: row.serverGenerationMs + 650 }),
+          }
+        : row,
+    );
     return afterFirstTokenMs(excessLedgers(requestTimings(requests, data.chunks)), 1);
   };
 
@@ -132,7 +194,15 @@ describe('penalties', () => {
   it('divide cold_1 by the warm median, and by the ends of its interval', () => {
     const data = buildRun();
     const [byTtft, byWall, second] = penalties(requestTimings(data.requests, data.chunks));
-    expect(byTtft).toMatchObject({ launch: 1, by: 'TTFT', cold: 200, warmMedian: 50, factor: 4, lower: 200 / 51, upper: 200 / 49 });
+    expect(byTtft).toMatchObject({
+      launch: 1,
+      by: 'TTFT',
+      cold: 200,
+      warmMedian: 50,
+      factor: 4,
+      lower: 200 / 51,
+      upper: 200 / 49,
+    });
     expect(byWall).toMatchObject({ launch: 1, by: 'wall_s', warmOf: '10 streamed warm of launch 1' });
     expect(byWall?.cold).toBeCloseTo(1.464, 12);
     expect(second).toMatchObject({ launch: 2, by: 'wall_s' });
@@ -141,14 +211,25 @@ describe('penalties', () => {
 
   it("use a launch's own warm requests where it has any, even one", () => {
     const data = buildRun();
-    const own = { ...data.requests.filter(({ name, streamed }) => name === 'warm' && !streamed).slice(0, 1)[0], launch: 2, requestId: '2-warm-1' } as (typeof data.requests)[number];
+    const own = {
+      ...data.requests.filter(({ name, streamed }) => name === 'warm' && !streamed).slice(0, 1)[0],
+      launch: 2,
+      requestId: '2-warm-1',
+    } as (typeof data.requests)[number];
     const second = penalties(requestTimings([...data.requests, own], [])).find(({ launch }) => launch === 2);
     expect(second?.warmOf).toBe('1 not streamed warm of launch 2');
   });
 
   it('are none without warm requests', () => {
     const data = buildRun();
-    expect(penalties(requestTimings(data.requests.filter(({ name }) => name !== 'warm'), []))).toEqual([]);
+    expect(
+      penalties(
+        requestTimings(
+          data.requests.filter(({ name }) => name !== 'warm'),
+          [],
+        ),
+      ),
+    ).toEqual([]);
   });
 
   it('do not count a request that did not complete', () => {

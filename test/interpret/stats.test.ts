@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { comparePaired, median, medianAbsoluteDeviation, medianInterval, p99, pairedDifferences, quantile, runsToResolve, sortSamples, summarize } from '../../lib/interpret/stats.js';
+import {
+  comparePaired,
+  median,
+  medianAbsoluteDeviation,
+  medianInterval,
+  p99,
+  pairedDifferences,
+  quantile,
+  runsToResolve,
+  sortSamples,
+  summarize,
+} from '../../lib/interpret/stats.js';
 import { drawMany, shapes, uniformFrom } from './random.js';
 
 const values = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 60 });
@@ -74,7 +85,8 @@ describe('quantile', () => {
 
 describe('medianInterval', () => {
   it('is absent below six samples, where no interval reaches 95 %', () => {
-    for (let n = 0; n < 6; n += 1) expect(medianInterval(sortSamples(Array.from({ length: n }, (_, i) => i)))).toBeUndefined();
+    for (let n = 0; n < 6; n += 1)
+      expect(medianInterval(sortSamples(Array.from({ length: n }, (_, i) => i)))).toBeUndefined();
   });
 
   it('is [min, max] at 96.875 % for six samples', () => {
@@ -117,7 +129,15 @@ describe('medianInterval', () => {
 
 describe('summarize', () => {
   it('gives the brief worked out by hand', () => {
-    expect(summarize([3, 1, 2, 10, 4])).toEqual({ n: 5, min: 1, median: 3, max: 10, mad: 1, spread: 3, interval: undefined });
+    expect(summarize([3, 1, 2, 10, 4])).toEqual({
+      n: 5,
+      min: 1,
+      median: 3,
+      max: 10,
+      mad: 1,
+      spread: 3,
+      interval: undefined,
+    });
   });
 
   it('is undefined for nothing, and for a median of 0 with a spread', () => {
@@ -151,15 +171,24 @@ describe('paired differences', () => {
 
   it('compare by the median difference, with an interval from six pairs on', () => {
     expect(comparePaired([1, 2, 3], [2, 4, 6])).toEqual({ n: 3, medianDifference: 2, interval: undefined });
-    expect(comparePaired([0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6])?.interval).toEqual({ lower: 1, upper: 6, level: 0.96875 });
+    expect(comparePaired([0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6])?.interval).toEqual({
+      lower: 1,
+      upper: 6,
+      level: 0.96875,
+    });
     expect(comparePaired([], [1])).toBeUndefined();
   });
 
   it('turn around with the order of the two sides', () => {
-    fc.assert(fc.property(values, (sample) => {
-      const shifted = sample.map((value) => value + 1);
-      expect(comparePaired(sample, shifted)?.medianDifference).toBeCloseTo(-(comparePaired(shifted, sample)?.medianDifference ?? NaN), 6);
-    }));
+    fc.assert(
+      fc.property(values, (sample) => {
+        const shifted = sample.map((value) => value + 1);
+        expect(comparePaired(sample, shifted)?.medianDifference).toBeCloseTo(
+          -(comparePaired(shifted, sample)?.medianDifference ?? NaN),
+          6,
+        );
+      }),
+    );
   });
 });
 

@@ -112,6 +112,7 @@ it('lists a phase with only one end as incomplete and gives its time to the rema
     'API server: start and imports',
     'Model built, parameters allocated',
     'Weights loaded',
+    'Model loading, weights included',
   ]);
   expect([timeline.coveredMs, timeline.remainderMs]).toEqual([0, 50]);
 });

@@ -10,7 +10,7 @@ import {
   statisticsTable,
 } from '../../lib/report/finding-tables.js';
 import {
-  configTable,
+  settingsTable,
   environmentTable,
   modelTable,
   seedDifferencesTable,
@@ -42,7 +42,7 @@ const ofRun: Readonly<Record<string, (run: InterpretedRun) => string>> = {
   phasesTable,
   termsTable,
   snapshotTable: (run) => snapshotTable(run.data),
-  configTable: (run) => configTable(run.data.record),
+  settingsTable: (run) => settingsTable(run.data.record),
   environmentTable: (run) => environmentTable(run.data.record),
   modelTable: (run) => modelTable(run.data.record),
   workloadTable: (run) => workloadTable(run.data.record),
