@@ -33,13 +33,14 @@ import {
 import { coldWarmTable, definitionsTable, prefixTable, warmTable } from '../report/request-tables.js';
 import { bandsTable, interferenceTable, snapshotTable, stopwatchTable } from '../report/snapshot-tables.js';
 import { launchesTable, phasesTable } from '../report/startup-tables.js';
+import { chartFontsOf } from '../report/picture.js';
 import { startupWaterfall } from '../report/startup-waterfall.js';
 import type { InterpretedRun } from '../report/subject.js';
 import { renderTable } from '../report/table.js';
 import { firstTokenLatencyMarkdown } from '../report/template.js';
 import { timelineChart } from '../report/timeline-chart.js';
 import { tokenTimes } from '../report/token-times.js';
-import { writeReport } from '../report/write-report.js';
+import { writeCharts, writeReport } from '../report/write-report.js';
 import { bulleted, penaltyReading, startupReading } from './reading.js';
 import {
   display,
@@ -261,11 +262,14 @@ export async function stop(run: NotebookRun): Promise<void> {
 /** Write findings.json and first_token_latency.md, show the report, and fill the answer at the top. */
 export async function save(run: NotebookRun): Promise<void> {
   const interpreted = read(run);
-  const written = writeReport(run.frozen.dir, interpreted.data, interpreted.findings);
+  const written = [
+    ...writeReport(run.frozen.dir, interpreted.data, interpreted.findings),
+    ...(await writeCharts(run.frozen.dir, interpreted, chartFontsOf(projectRoot))),
+  ];
   const folder = relative(projectRoot, run.frozen.dir) || '.';
   await display.show(firstTokenLatencyMarkdown(interpreted.data, interpreted.findings));
   await display.show(
-    `Written to \`${folder}\`: ${written.map((file) => `\`${file}\``).join(', ')}, beside the CSV files. What may leave the machine: \`npm run share -- ${folder}\`.`,
+    `Written to \`${folder}\`: ${written.map((file) => `\`${relative(run.frozen.dir, file)}\``).join(', ')}, beside the CSV files. What may leave the machine: \`npm run share -- ${folder}\`.`,
   );
   const answer = answerTable(interpreted);
   await display.show(answer, { displayId: answerOutput, isUpdate: true });

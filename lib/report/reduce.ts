@@ -17,6 +17,8 @@ interface Step {
 
 const steps: readonly Step[] = [
   dropLines(/(?:^|\/)server[^/]*\.log$/, /\bRoute: \//, "the server log's list of routes"),
+  // The page before any row: a replay makes it again from the rows, and nothing makes the rows again.
+  dropFiles(/\.html$/, 'the page (the notebook holds the same; npm start -- --replay makes it again)'),
   thin('processes.csv', 2),
   thin('processes.csv', 4),
   thin('samples.csv', 2),
@@ -89,7 +91,7 @@ function thin(file: string, every: number): Step {
         ? undefined
         : {
             files: next,
-            sentence: `Thinned evenly: ${file} keeps one tick in ${every} (${after} of ${before} rows); findings.json was computed from all of them.`,
+            sentence: `Thinned evenly: ${file} keeps one tick in ${every} (${after} of ${before} rows); findings.json was computed from all of them, so bands and gap activity computed again will differ.`,
           };
     },
   };

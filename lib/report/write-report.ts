@@ -35,17 +35,16 @@ export function chartsOf(run: InterpretedRun): Readonly<Record<string, Chart | N
   };
 }
 
-/** Write each figure that can be drawn below charts/ as Vega-Lite JSON and as PNG; returns the paths. */
+/** Write each figure that can be drawn below charts/ as PNG (the notebook holds the specifications); returns the paths. */
 export async function writeCharts(runDir: string, run: InterpretedRun, fonts: ChartFonts): Promise<string[]> {
   const folder = join(runDir, 'charts');
   mkdirSync(folder, { recursive: true });
   const written: string[] = [];
   for (const [name, chart] of Object.entries(chartsOf(run))) {
     if (chart.kind === 'no-chart') continue;
-    const base = join(folder, name);
-    writeFileSync(`${base}.vl.json`, `${stableJson(chart.spec)}\n`);
-    writeFileSync(`${base}.png`, await renderPng(chart.spec, fonts));
-    written.push(`${base}.vl.json`, `${base}.png`);
+    const file = join(folder, `${name}.png`);
+    writeFileSync(file, await renderPng(chart.spec, fonts));
+    written.push(file);
   }
   return written;
 }

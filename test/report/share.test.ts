@@ -285,7 +285,9 @@ describe('shareRun', { timeout: 30_000 }, () => {
     const result = shareRun(runDir, published, 'small', identity, limit);
     expect(result.bytes).toBeLessThanOrEqual(limit);
     expect(result.reductions[0]).toBe("Left out: the server log's list of routes (500 lines).");
-    expect(result.reductions[1]).toMatch(/^Thinned evenly: processes\.csv keeps one tick in 2 \(\d+ of 1500 rows\)/);
+    expect(result.reductions[1]).toMatch(/^Left out: the page/);
+    expect(result.files).not.toContain('day-007.html');
+    expect(result.reductions[2]).toMatch(/^Thinned evenly: processes\.csv keeps one tick in 2 \(\d+ of 1500 rows\)/);
     expect(readFileSync(join(result.folder, 'server-1.log'), 'utf8')).toBe('version 0.32.0\n');
     for (const step of result.reductions)
       expect(readFileSync(join(result.folder, 'README.md'), 'utf8')).toContain(step);

@@ -33,9 +33,9 @@ describe('writeReport', () => {
 });
 
 describe('writeCharts', () => {
-  it('writes each chart that can be drawn as JSON and PNG, and no other', async () => {
+  it('writes each chart that can be drawn as a picture, and no other', async () => {
     const written = await writeCharts(folder, partialRun(), chartFontsOf(process.cwd()));
-    expect(written.map((file) => basename(file))).toEqual(['timeline.vl.json', 'timeline.png']);
+    expect(written.map((file) => basename(file))).toEqual(['timeline.png']);
   });
 });
 

@@ -1,0 +1,132 @@
+/** A whole session against an attached, scripted server: the real prober and sampler, no vLLM. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { onTestFinished, expect, it } from 'vitest';
+import { readRun } from '../../lib/archive/folder.js';
+import { SanityError } from '../../lib/experiment/sanity.js';
+import { openSession } from '../../lib/experiment/session.js';
+import { resolveConfig } from '../../lib/freeze/config.js';
+import { freezeRun, type FrozenRun } from '../../lib/freeze/freeze.js';
+import { interpret } from '../../lib/interpret/interpret.js';
+import { scripted, type Connection } from '../probe/scripted.js';
+
+const projectRoot = resolve('.');
+
+function answer(socket: Connection['socket'], type: string, body: string): void {
+  socket.end(
+    `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+/** Speaks just enough of vLLM's HTTP: one model, the same two tokens for every prompt, one figure in /metrics. */
+function speak({ socket, request, body }: Connection): void {
+  if (request.startsWith('GET /metrics'))
+    return answer(socket, 'text/plain', 'vllm:num_requests_running{engine="0"} 0.0\n');
+  if (request.startsWith('GET /v1/models')) return answer(socket, 'application/json', '{"data":[{"id":"served"}]}');
+  const asked = JSON.parse(body) as { stream?: boolean; prompt: string | number[] };
+  const usage = { prompt_tokens: asked.prompt.length, completion_tokens: 2, total_tokens: asked.prompt.length + 2 };
+  const choice = (text: string, finish: string | null) => ({ choices: [{ index: 0, text, finish_reason: finish }] });
+  if (!asked.stream) return answer(socket, 'application/json', JSON.stringify({ ...choice('hi', 'length'), usage }));
+  const events = [choice('h', null), choice('i', 'length'), { choices: [], usage }].map(
+    (event) => `data: ${JSON.stringify(event)}\n\n`,
+  );
+  answer(socket, 'text/event-stream', `${events.join('')}data: [DONE]\n\n`);
+}
+
+async function attachedRun(url: string, model = 'served'): Promise<FrozenRun> {
+  const dir = mkdtempSync(join(tmpdir(), 'day007-session-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const config = resolveConfig({ url, model, longRuns: 2, warmRuns: 6 }, { projectRoot: dir, env: {} });
+  return freezeRun({ ...config, projectRoot: dir }, { env: {} });
+}
+
+/** The session starts our programs from the project's own root; the run folder may lie elsewhere. */
+const open = (run: FrozenRun) => openSession({ ...run, config: { ...run.config, projectRoot } });
+
+it('probes an attached server from the first request to the last and keeps every row', async () => {
+  const server = await scripted(speak);
+  const run = await attachedRun(server.origin);
+  const session = await open(run);
+  await session.calibrate();
+  await session.snapshot('before-launch');
+  expect(await session.launch()).toMatchObject({ launch: 1, outcome: 'attached' });
+  await session.sanityCheck();
+  expect((await session.cold()).request).toMatchObject({ name: 'cold_1', streamed: true, outcome: 'completed' });
+  await session.warmAtOnce();
+  const warm = await session.warm({ whole: 5, streamed: 6 });
+  expect(warm.map(({ request }) => request.index)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  await session.long();
+  expect(await session.stop()).toBeUndefined();
+  await session.close();
+
+  const data = readRun(run.dir);
+  expect(data.requests.map(({ name }) => name)).toEqual([
+    'sanity',
+    'cold_1',
+    'warm_1',
+    ...Array<string>(11).fill('warm'),
+    'cold-long',
+    'warm-unique',
+    'warm-cached',
+    'warm-unique',
+    'warm-cached',
+  ]);
+  expect(data.calibration).toHaveLength(120);
+  expect(new Set(data.metrics.map(({ scrape }) => scrape))).toEqual(
+    new Set(['after-ready', 'after-warm_1', 'after-warm', 'after-long']),
+  );
+  expect(data.snapshots.map(({ point }) => point)).toEqual([
+    'before-launch',
+    'after-ready',
+    'after-cold_1',
+    'after-warm',
+  ]);
+  expect(data.stops).toEqual([]);
+  const findings = interpret(data);
+  expect(findings.warmTtftMs?.n).toBe(6);
+  expect(findings.launches).toMatchObject([{ outcome: 'attached' }]);
+});
+
+it('sends the constant payload of the seed, and salts that make each unique prompt new and the cached ones alike', async () => {
+  const server = await scripted(speak);
+  const session = await open(await attachedRun(server.origin));
+  await session.launch();
+  await session.cold();
+  await session.long();
+  await session.close();
+  const [seed, ...long] = server.bodies
+    .filter((body) => body !== '')
+    .map((body) => JSON.parse(body) as Record<string, unknown>);
+  expect(seed).toEqual({
+    model: 'served',
+    prompt: 'Say hello from a small language model.',
+    max_tokens: 64,
+    temperature: 0,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  const salts = long.map((body) => body['cache_salt']);
+  expect(salts[0]).toBe(salts[2]);
+  expect(salts[2]).toBe(salts[4]);
+  expect(new Set(salts).size).toBe(3);
+  expect(new Set(long.map((body) => JSON.stringify(body['prompt']))).size).toBe(1);
+});
+
+it('refuses a server that serves another model, and names those it serves', async () => {
+  const server = await scripted(speak);
+  const session = await open(await attachedRun(server.origin, 'wanted'));
+  await session.launch();
+  const failure = await session.sanityCheck().catch((error: unknown) => error);
+  await session.close();
+  expect(failure).toBeInstanceOf(SanityError);
+  expect((failure as SanityError).served).toEqual(['served']);
+  expect((failure as SanityError).message).toContain('lists served, not wanted');
+});
+
+it('records a request to a server that is gone as refused and goes on', async () => {
+  const session = await open(await attachedRun('http://127.0.0.1:1'));
+  await session.launch();
+  expect((await session.cold()).request).toMatchObject({ outcome: 'refused' });
+  await session.close();
+});
