@@ -187,7 +187,7 @@ function warmUpInRequest(data: RunData, findings: Findings): Judgement {
 }
 
 function graphsCaptured(data: RunData): Judgement {
-  const claim = 'CUDA graphs are captured once and replayed.';
+  const claim = 'CUDA graphs are captured once in the life of a process, during warm-up.';
   const captured = data.launches.flatMap(({ launch }) =>
     milestonesOf(data.startup, launch)
       .filter(({ event }) => event === 'graph-capture-done')

@@ -1,5 +1,6 @@
 /** Did anything else use the machine while the warm requests ran? The snapshot stage judges; this picks the window. */
 import type { RunData } from '../archive/folder.js';
+import { probeModeFor } from '../probe/mode.js';
 import { findInterference } from '../snapshot/interference.js';
 import type { InterferenceFinding, SteadyWindow } from './findings.js';
 
@@ -15,6 +16,7 @@ export function interferenceFindings(data: RunData, window: SteadyWindow | undef
     fromMs: span.startAtMs,
     toMs: span.endAtMs,
     cpuCores: data.record.environment.cpuCores,
+    clientCores: probeModeFor(data.record.environment.cpuCores).busyCores,
   });
   return found.map(({ kind, seen, evidence }) => ({ kind, outcome: outcomes[seen], evidence }));
 }

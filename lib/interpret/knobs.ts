@@ -132,11 +132,16 @@ const launchKnobs: Readonly<Record<string, readonly [knob: string, effect: strin
   remainder: ['none yet: find out first what runs in the largest gap', 'nothing to expect before the gap is named'],
 };
 
+/** Keeping a cache helps only an engine that accepts it. */
+const eagerOnly = [
+  '--enforce-eager (this engine rejected its own filled compile cache, so keeping one does not help)',
+  'no compiler runs before ready, at the price of slower tokens',
+] as const;
+
 function launchRule({ dominantLaunch, launches, ledgerLaunch }: KnobContext): KnobFinding {
-  const [knob, expectedEffect] = launchKnobs[dominantLaunch.term ?? ''] ?? [
-    'the largest term of the launch ledger',
-    'as that term',
-  ];
+  const refused = launches.some(({ state }) => state.compileCache.includes('rejected'));
+  const [knob, expectedEffect] = (dominantLaunch.term === 'C' && refused ? eagerOnly : undefined) ??
+    launchKnobs[dominantLaunch.term ?? ''] ?? ['the largest term of the launch ledger', 'as that term'];
   const readyMs = launches.find(({ launch }) => launch === ledgerLaunch)?.readyMs;
   const known = readyMs !== undefined && !dominantLaunch.because.startsWith('not observable');
   return {
@@ -159,6 +164,7 @@ const memoryWords =
 
 function diedOfMemory(data: RunData, launches: readonly LaunchFinding[]): boolean | undefined {
   if (launches.length === 0) return undefined;
+  if (launches.some(({ outcome }) => outcome === 'out-of-memory')) return true;
   const failed = launches
     .filter(({ outcome }) => outcome === 'died' || outcome === 'never-ready')
     .map(({ launch }) => launch);

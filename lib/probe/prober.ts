@@ -12,15 +12,11 @@ import { createClock, type Clock } from '../clock.js';
 import { readJsonLines } from '../launch/jsonlines.js';
 import { calibrate } from './calibrate.js';
 import { exchange } from './exchange.js';
+import { probeModeFor } from './mode.js';
 import type { ProberJob, ProberReply, ProberRequest } from './protocol.js';
 import { traceOf, type Trace } from './trace.js';
 
-/** A sleeping core answers late. Where this many cores exist, one may be kept busy while a request is in flight. */
-const coresToStayAwake = 4;
-const stayAwake = availableParallelism() >= coresToStayAwake;
-const mode = stayAwake
-  ? 'event loop kept awake while a request is in flight'
-  : 'event loop asleep between events (too few cores to keep one awake)';
+const mode = probeModeFor(availableParallelism());
 
 process.on('SIGINT', () => undefined);
 process.stdout.on('error', () => undefined);
@@ -55,9 +51,9 @@ function createService(job: ProberJob): Service {
         const measured = await awake(() =>
           calibrate(request.warmups, request.measured, clock, job.projectRoot, signal),
         );
-        const rows = measured.map((row) => ({ ...row, mode }));
+        const rows = measured.map((row) => ({ ...row, mode: mode.text }));
         if (job.runDir !== undefined) appendRows(job.runDir, tables.calibration, rows);
-        answer({ id: request.id, calibration: rows, mode });
+        answer({ id: request.id, calibration: rows, mode: mode.text });
         return;
       }
       const trace = await probe(request, signal, clock, endOfLaunch);
@@ -105,7 +101,7 @@ async function probe(
 
 /** Run `work` with the event loop spinning, where a core can be spared for it. */
 async function awake<T>(work: () => Promise<T>): Promise<T> {
-  let spinning = stayAwake;
+  let spinning = mode.busyCores > 0;
   const spin = () => {
     if (spinning) setImmediate(spin);
   };

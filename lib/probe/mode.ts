@@ -1,0 +1,16 @@
+/** How the probe waits for an answer: with its event loop awake, where a core can be spared for it, or asleep. */
+
+/** A sleeping core answers late. Where this many cores exist, one is kept busy while a request is in flight. */
+const coresToStayAwake = 4;
+
+export interface ProbeMode {
+  /** Cores the waiting probe keeps busy. */
+  readonly busyCores: 0 | 1;
+  readonly text: string;
+}
+
+export function probeModeFor(cores: number): ProbeMode {
+  return cores >= coresToStayAwake
+    ? { busyCores: 1, text: 'event loop kept awake while a request is in flight' }
+    : { busyCores: 0, text: 'event loop asleep between events (too few cores to keep one awake)' };
+}
