@@ -21,6 +21,18 @@ from nbclient.exceptions import DeadKernelError
 from render import external_references, render_page
 from terminal import WORTH_SAYING_S, Terminal
 
+# Errors of this project say what happened, the evidence and what to try: a stack below them only hides that. It stands
+# in the notebook.
+OUR_ERRORS = {
+    "ArchiveError",
+    "ConfigError",
+    "EngineError",
+    "FreezeError",
+    "LaunchError",
+    "ModelError",
+    "SamplerError",
+    "SanityError",
+}
 # After an interrupt a cell has this long to end by itself; then the kernel is shut down under it.
 INTERRUPT_GRACE_S = 5.0
 # jupyter_client asks, then terminates after half of this, then kills.
@@ -38,16 +50,27 @@ class LiveClient(NotebookClient):
         self.terminal = terminal
         self.failed_reply = None
         self.on_cell_error = self._keep_reply
+        self.on_cell_executed = self._end_cell
+        self.held_errors = []
 
     def _keep_reply(self, cell, cell_index, execute_reply):
         self.failed_reply = execute_reply["content"]
+
+    def _end_cell(self, cell, cell_index, execute_reply):
+        # The kernel writes an error to stderr and names it in its reply: once is enough, and the reply says more.
+        if execute_reply["content"]["status"] == "ok":
+            for text in self.held_errors:
+                self.terminal.text(text)
+        self.held_errors = []
 
     def process_message(self, msg, cell, cell_index):
         self._show(msg["msg_type"], msg["content"])
         return super().process_message(msg, cell, cell_index)
 
     def _show(self, msg_type, content):
-        if msg_type == "stream":
+        if msg_type == "stream" and content["name"] == "stderr":
+            self.held_errors.append(content["text"])
+        elif msg_type == "stream":
             self.terminal.text(content["text"])
         elif msg_type in ("display_data", "update_display_data", "execute_result"):
             data = content.get("data", {})
@@ -194,9 +217,9 @@ def explain_failure(number, cell, reason):
         return f"The kernel did not start: {reason}"
     source = "\n".join(f"    {line}" for line in cell.source.splitlines())
     if isinstance(reason, dict):
-        traceback = "\n".join(reason.get("traceback", []))
-        headline = "" if reason["ename"] == "CellError" else f"{reason['ename']}: {reason['evalue']}\n\n"
-        detail = headline + traceback
+        detail = "\n".join(reason.get("traceback", []))
+        if reason["ename"] in OUR_ERRORS or reason["evalue"] not in detail:
+            detail = f"{reason['ename']}: {reason['evalue']}"
     elif isinstance(reason, DeadKernelError):
         detail = "The kernel died while this cell ran (killed, or out of memory)."
     else:
