@@ -193,6 +193,19 @@ export interface BandFinding {
   readonly note?: string | undefined;
 }
 
+/** What a sampler delivered over the whole run. */
+export interface SamplingFinding {
+  readonly source: string;
+  readonly n: number;
+  readonly plannedPerS: number;
+  readonly perS: number;
+  readonly longestPauseMs: number;
+  /** Planned readings that are not there. */
+  readonly missing: number;
+  /** CPU time of the sampler as a fraction of one core; absent where another entry holds it. */
+  readonly cpuFraction?: number | undefined;
+}
+
 export interface InterferenceFinding {
   readonly kind: string;
   readonly outcome: 'seen' | 'not seen' | 'not observable';
@@ -247,6 +260,7 @@ export interface Findings {
   readonly dominantRequest: Dominant;
   readonly bands: readonly BandFinding[];
   readonly interference: readonly InterferenceFinding[];
+  readonly sampling: readonly SamplingFinding[];
   readonly knobs: readonly KnobFinding[];
   /** The SLO anchor by its stated rule; absent when there are too few warm requests for the rule. */
   readonly sloAnchor?: { readonly ttftMs: number; readonly rule: string } | undefined;

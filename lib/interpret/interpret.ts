@@ -22,6 +22,7 @@ import { isCompleted, measuresMs, requestsNamed, valuesOf, warmSet } from './ser
 import { signalFindings } from './signals.js';
 import { comparePaired, runsToResolve, summarize } from './stats.js';
 import { steadyWindow } from './steady.js';
+import { samplingFindings } from './sampling.js';
 import { stopwatchFinding } from './stopwatch.js';
 import { requestTimings } from './timing.js';
 
@@ -63,6 +64,7 @@ export function interpret(data: RunData): Findings {
     ...dominant,
     bands,
     interference: interferenceFindings(data, steady),
+    sampling: samplingFindings(data),
     knobs: knobFindings({
       data,
       launches,

@@ -1,6 +1,7 @@
 /** What the samplers saw -> tables: the seed's memory points, bands over the warm block, interference, the stopwatch. */
 import type { RunData } from '../archive/folder.js';
-import { formatMs } from '../interpret/format.js';
+import type { SamplingFinding } from '../interpret/findings.js';
+import { formatMs, formatNumber, formatPercent } from '../interpret/format.js';
 import { sortSamples, median } from '../interpret/stats.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
@@ -63,12 +64,18 @@ export function bandsTable({ findings }: InterpretedRun): string {
       band.distinctPerS,
       band.absentBecause === undefined ? band.note : `no band: ${band.absentBecause}`,
     ]),
-    notes: steadyWindow
-      ? [
-          `Window: ${steadyWindow.requests} requests "${steadyWindow.name}" of launch ${steadyWindow.launch}, ${formatMs(steadyWindow.endAtMs - steadyWindow.startAtMs)}.`,
-        ]
-      : ['There was no steady stretch of warm requests.'],
+    notes: [
+      steadyWindow
+        ? `Window: ${steadyWindow.requests} requests "${steadyWindow.name}" of launch ${steadyWindow.launch}, ${formatMs(steadyWindow.endAtMs - steadyWindow.startAtMs)}.`
+        : 'There was no steady stretch of warm requests.',
+      ...findings.sampling.map(samplingText),
+    ],
   });
+}
+
+function samplingText({ source, n, plannedPerS, perS, longestPauseMs, missing, cpuFraction }: SamplingFinding): string {
+  const cost = cpuFraction === undefined ? '' : `; the sampler used ${formatPercent(cpuFraction)} of one core`;
+  return `Readings of ${source}: ${formatNumber(perS)} a second of ${formatNumber(plannedPerS)} planned over the whole run (n = ${n}), longest pause ${formatMs(longestPauseMs)}, ${missing} missing${cost}.`;
 }
 
 /** What else may have disturbed the run. */

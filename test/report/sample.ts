@@ -530,6 +530,9 @@ function findingsOf(data: RunData): Findings {
       { quantity: 'GPU power', unit: 'W', absentBecause: 'no GPU' },
       { quantity: 'CPU of the server tree', unit: 'cores', n: 50, low: 1.1, median: 4.2, high: 5.9, distinctPerS: 5 },
     ],
+    sampling: [
+      { source: 'host', n: 1501, plannedPerS: 10, perS: 9.9, longestPauseMs: 212, missing: 15, cpuFraction: 0.016 },
+    ],
     interference: [
       { kind: 'other GPU process', outcome: 'not observable', evidence: 'no GPU' },
       { kind: 'swap', outcome: 'not seen', evidence: '0 pages swapped in' },
@@ -613,6 +616,7 @@ export function partialRun(): InterpretedRun {
     signals: [],
     verdicts: [],
     bands: [],
+    sampling: [],
     interference: [],
     knobs: [],
     flags: [],

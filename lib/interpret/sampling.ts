@@ -1,0 +1,41 @@
+/** How often the samplers really read, and what reading cost: the limits of everything drawn from their rows. */
+import type { RunData } from '../archive/folder.js';
+import { achievedRate, type AchievedRate } from '../snapshot/rates.js';
+import type { SamplingFinding } from './findings.js';
+
+/** One entry for the host, one for each GPU that was read. None when the run was not sampled. */
+export function samplingFindings({ record, samples, gpu }: RunData): SamplingFinding[] {
+  const plannedMs = Number(record.config['sampleIntervalMs']);
+  const host = inOrder(samples);
+  const gpus = [...new Set(gpu.map((row) => row.gpu))].sort((a, b) => a - b);
+  return [
+    samplingFinding('host', plannedMs, achievedRate(host, plannedMs), costOf(host)),
+    ...gpus.map((index) => {
+      const rows = inOrder(gpu.filter((row) => row.gpu === index));
+      return samplingFinding(`GPU ${index}`, plannedMs, achievedRate(rows, plannedMs), undefined);
+    }),
+  ].filter((finding): finding is SamplingFinding => finding !== undefined);
+}
+
+function samplingFinding(
+  source: string,
+  plannedMs: number,
+  rate: AchievedRate | undefined,
+  cpuFraction: number | undefined,
+): SamplingFinding | undefined {
+  if (!rate || !(plannedMs > 0)) return undefined;
+  const { n, perS, longestPauseMs, missing } = rate;
+  return { source, n, plannedPerS: 1000 / plannedMs, perS, longestPauseMs, missing, cpuFraction };
+}
+
+/** CPU of the sampler per second of the run, as a fraction of one core. */
+function costOf(rows: RunData['samples']): number | undefined {
+  const first = rows[0];
+  const last = rows.at(-1);
+  if (!first || !last || last.atMs <= first.atMs) return undefined;
+  return (last.samplerCpuMs - first.samplerCpuMs) / (last.atMs - first.atMs);
+}
+
+function inOrder<Row extends { readonly atMs: number }>(rows: readonly Row[]): Row[] {
+  return [...rows].sort((a, b) => a.atMs - b.atMs);
+}
