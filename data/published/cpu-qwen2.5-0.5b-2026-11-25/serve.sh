@@ -2,12 +2,12 @@
 # The command of this run, word for word.
 set -euo pipefail
 
-export DAY007_RUN_ID=2026-11-25T003714Z-22ae
+export DAY007_RUN_ID=2026-11-25T011431Z-0f68
 export SPT_NOENV=1
-export VLLM_CACHE_ROOT=<project>/data/runs/2026-11-25T003714Z-22ae/vllm-cache
-export TORCHINDUCTOR_CACHE_DIR=<project>/data/runs/2026-11-25T003714Z-22ae/vllm-cache/torchinductor
-export TRITON_CACHE_DIR=<project>/data/runs/2026-11-25T003714Z-22ae/vllm-cache/triton
-export CUDA_CACHE_PATH=<project>/data/runs/2026-11-25T003714Z-22ae/vllm-cache/cuda
+export VLLM_CACHE_ROOT=<project>/data/runs/2026-11-25T011431Z-0f68/vllm-cache
+export TORCHINDUCTOR_CACHE_DIR=<project>/data/runs/2026-11-25T011431Z-0f68/vllm-cache/torchinductor
+export TRITON_CACHE_DIR=<project>/data/runs/2026-11-25T011431Z-0f68/vllm-cache/triton
+export CUDA_CACHE_PATH=<project>/data/runs/2026-11-25T011431Z-0f68/vllm-cache/cuda
 export HF_HUB_OFFLINE=1
 export VLLM_NO_USAGE_STATS=1
 export DO_NOT_TRACK=1
