@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, type ChildProcess } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { seedPayload } from '../../lib/freeze/workload.js';
@@ -14,7 +14,7 @@ interface Ended {
 
 function probe(...args: readonly string[]): Promise<Ended> {
   return new Promise((ended) => {
-    const run = execFile(
+    const run: ChildProcess = execFile(
       process.execPath,
       ['--import', 'tsx', resolve('lib/probe/command.ts'), ...args],
       (_error, out, err) => ended({ code: run.exitCode ?? -1, out, err }),

@@ -34,7 +34,10 @@ it('stamps connection, sending, headers, each read and the end, in this order', 
   const server = await scripted(({ socket }) => {
     socket.write(streamHead);
     const steps = [...['one', 'two', 'three'].map(piece), streamEnd];
-    const timer = setInterval(() => (steps.length > 0 ? socket.write(steps.shift() ?? '') : clearInterval(timer)), 15);
+    const timer: NodeJS.Timeout = setInterval(
+      () => (steps.length > 0 ? socket.write(steps.shift() ?? '') : clearInterval(timer)),
+      15,
+    );
   });
   const seen = await exchange(planTo(server.origin), clock);
   expect(seen.reads.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(['one', 'two', 'three']);
