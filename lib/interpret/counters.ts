@@ -87,6 +87,11 @@ export function valuesInside<Row extends { readonly atMs: number }>(
     .map((tick) => tick.value);
 }
 
+/** Rows by time: those of several processes are interleaved in a file. */
+export function inOrder<Row extends { readonly atMs: number }>(rows: readonly Row[]): Row[] {
+  return [...rows].sort((a, b) => a.atMs - b.atMs);
+}
+
 function changeOver(ticks: readonly Tick[], window: Window): Change | undefined {
   const before = ticks.filter((tick) => tick.atMs <= window.startAtMs).at(-1);
   const after = ticks.find((tick) => tick.atMs >= window.endAtMs);

@@ -2,6 +2,7 @@
 import type { RunData } from '../archive/folder.js';
 import { probeModeFor } from '../probe/mode.js';
 import { findInterference } from '../snapshot/interference.js';
+import { inOrder } from './counters.js';
 import type { InterferenceFinding, SteadyWindow } from './findings.js';
 
 const outcomes = { seen: 'seen', 'not-seen': 'not seen', 'not-observable': 'not observable' } as const;
@@ -27,8 +28,4 @@ function requestsSpan({ requests }: RunData): Pick<SteadyWindow, 'startAtMs' | '
     startAtMs: Math.min(...requests.map((row) => row.startAtMs)),
     endAtMs: Math.max(...requests.map((row) => row.endAtMs ?? row.startAtMs)),
   };
-}
-
-function inOrder<Row extends { readonly atMs: number }>(rows: readonly Row[]): Row[] {
-  return [...rows].sort((a, b) => a.atMs - b.atMs);
 }

@@ -1,6 +1,7 @@
 /** How often the samplers really read, and what reading cost: the limits of everything drawn from their rows. */
 import type { RunData } from '../archive/folder.js';
 import { achievedRate, type AchievedRate } from '../snapshot/rates.js';
+import { inOrder } from './counters.js';
 import type { SamplingFinding } from './findings.js';
 
 /** One entry for the host, one for each GPU that was read. None when the run was not sampled. */
@@ -34,8 +35,4 @@ function costOf(rows: RunData['samples']): number | undefined {
   const last = rows.at(-1);
   if (!first || !last || last.atMs <= first.atMs) return undefined;
   return (last.samplerCpuMs - first.samplerCpuMs) / (last.atMs - first.atMs);
-}
-
-function inOrder<Row extends { readonly atMs: number }>(rows: readonly Row[]): Row[] {
-  return [...rows].sort((a, b) => a.atMs - b.atMs);
 }

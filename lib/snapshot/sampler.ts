@@ -1,11 +1,11 @@
 /** The notebook's hold on the sampler: starts the program, asks it for snapshot points, stops it. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { appendRows } from '../archive/folder.js';
 import { tables, type SnapshotRow } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
+import { readJsonLines } from '../launch/jsonlines.js';
 import type { GpuIdentity } from './nvml.js';
 import type { SamplerJob, SamplerReply, SamplerRequest } from './sampler-protocol.js';
 import type { TickCounts } from './ticks.js';
@@ -151,8 +151,7 @@ function openProgram(projectDir: string, job: SamplerJob): Program {
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderrTail = (stderrTail + text).slice(-tailLength)));
   // Writing to a program that has just ended fails; its end is reported by 'close'.
   child.stdin.on('error', () => undefined);
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const reply = JSON.parse(line) as SamplerReply;
+  readJsonLines<SamplerReply>(child.stdout, (reply) => {
     const next = waiting.shift();
     if (next) next.resolve(reply);
     else replies.push(reply);
