@@ -4,11 +4,13 @@ const STAGES = [
   'archive',
   'freeze',
   'launch',
+  'rehearsal',
   'snapshot',
   'probe',
   'experiment',
   'interpret',
   'report',
+  'notebook',
   'index',
 ];
 

@@ -17,6 +17,7 @@ import {
   type SnapshotRow,
   type StartupRow,
   type StopRow,
+  type TruthRow,
 } from './tables.js';
 
 /** Append rows to a table's file, creating it with its header. Each call is one write: a reader never sees half of it interleaved. */
@@ -72,6 +73,8 @@ export interface RunData {
   readonly metrics: readonly MetricRow[];
   readonly snapshots: readonly SnapshotRow[];
   readonly calibration: readonly CalibrationRow[];
+  /** Rehearsals only: what the stand-in says it did. */
+  readonly truth: readonly TruthRow[];
 }
 
 /** Read a whole run folder. Tables never written are empty; a damaged one throws ArchiveError. */
@@ -89,5 +92,6 @@ export function readRun(runDir: string): RunData {
     metrics: readRows(runDir, tables.metrics),
     snapshots: readRows(runDir, tables.snapshots),
     calibration: readRows(runDir, tables.calibration),
+    truth: readRows(runDir, tables.truth),
   };
 }

@@ -201,6 +201,23 @@ export const calibrationTable = defineTable('calibration.csv', 'one request of t
   mode: maybeText('How the probe waited: its event loop kept awake, or asleep between events.'),
 });
 
+export const truthTable = defineTable(
+  'truth.csv',
+  'one event inside the rehearsal engine, stamped by itself as it happened. Only in rehearsals',
+  {
+    launch,
+    atMs: number('ms', 'When it happened. Writes are stamped just before they are made.'),
+    event: text(
+      'spawned, process-born, log-line, phase-start, phase-end, weights-read, listening, first-health, request-received, chunk-written, request-done or jit.',
+    ),
+    name: maybeText('Phase, process, path of the request or kind of the chunk.'),
+    request: maybeNumber('count', 'Generation request of this launch, from 1.'),
+    sequence: maybeNumber('count', 'Event number within the request, from 1.'),
+    value: maybeNumber('as the event says', 'Bytes of weights read.'),
+    text: maybeText('The log line as written, cut at 600 characters.'),
+  },
+);
+
 export type LaunchRow = RowOf<typeof launchesTable>;
 export type StopRow = RowOf<typeof stopsTable>;
 export type StartupRow = RowOf<typeof startupTable>;
@@ -212,6 +229,7 @@ export type GpuRow = RowOf<typeof gpuTable>;
 export type MetricRow = RowOf<typeof metricsTable>;
 export type SnapshotRow = RowOf<typeof snapshotsTable>;
 export type CalibrationRow = RowOf<typeof calibrationTable>;
+export type TruthRow = RowOf<typeof truthTable>;
 
 /** The tables of a run folder, in the order of the story. */
 export const tables = {
@@ -226,4 +244,5 @@ export const tables = {
   metrics: metricsTable,
   snapshots: snapshotsTable,
   calibration: calibrationTable,
+  truth: truthTable,
 } as const;

@@ -13,8 +13,8 @@ export interface Given {
 
 const prefix = 'DAY007_';
 
-/** Variables of the project that are no configuration: the set-up's Python, and the mark a launch leaves on its processes. */
-const otherVariables: readonly string[] = ['DAY007_PYTHON', 'DAY007_LAUNCH'];
+/** Variables of the project that are no configuration: the set-up's Python, and the marks a launch leaves on its processes. */
+const otherVariables: readonly string[] = ['DAY007_PYTHON', 'DAY007_LAUNCH', 'DAY007_CLOCK_ORIGIN_NS'];
 
 /** Every given value; the cell wins over the environment. An empty variable counts as not set. Unknown names are problems. */
 export function collectGiven(

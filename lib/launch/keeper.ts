@@ -85,11 +85,20 @@ function keep(job: KeeperJob): void {
   });
 }
 
+/** What the processes of a launch can be found by; the clock's origin is for an engine that tells the truth about itself. */
+function marksOf(job: KeeperJob): Readonly<Record<string, string>> {
+  return {
+    DAY007_RUN_ID: job.runId,
+    DAY007_LAUNCH: String(job.launch),
+    DAY007_CLOCK_ORIGIN_NS: job.clockOriginNs,
+  };
+}
+
 /** In a session of its own, so that all of its processes can be found by it. */
 function spawnServer(job: KeeperJob): ServerProcess {
   const [executable, ...args] = job.command;
   const server = spawn(executable ?? '', args, {
-    env: { ...process.env, ...job.env, DAY007_RUN_ID: job.runId, DAY007_LAUNCH: String(job.launch) },
+    env: { ...process.env, ...job.env, ...marksOf(job) },
     cwd: job.runDir,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -103,6 +103,7 @@ export function buildRun(options: RunOptions = {}): RunData {
       exitCode: 0,
       leftoverProcesses: 0,
     })),
+    truth: [],
     startup: attached ? [] : numbers.flatMap((launch) => startupOf(launch, options)),
     requests: rows,
     chunks: requests.flatMap(({ chunks }) => chunks),

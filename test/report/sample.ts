@@ -415,6 +415,7 @@ export function fullRun(): InterpretedRun {
       value: 9,
     })),
     snapshots: launches.flatMap(snapshotRows),
+    truth: [],
     calibration: Array.from({ length: 60 }, (_, index) => ({
       index: index + 1,
       warmup: index < 20,
@@ -602,6 +603,7 @@ export function partialRun(): InterpretedRun {
     processes: [],
     gpu: [],
     metrics: [],
+    truth: [],
     calibration: [],
     snapshots: snapshotRows(1).slice(0, 1),
   };
