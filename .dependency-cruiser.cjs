@@ -10,6 +10,7 @@ const STAGES = [
   'experiment',
   'interpret',
   'report',
+  'bench',
   'notebook',
   'index',
 ];

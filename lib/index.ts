@@ -2,6 +2,7 @@
 export { showAnswer, configure, freeze } from './notebook/cells.js';
 export { calibrate, snapshot, launch, showStartup, sanityCheck } from './notebook/cells.js';
 export { probeCold, probeWarmAtOnce, restartAndRepeat, probeWarm, showColdWarm, probeLong } from './notebook/cells.js';
+export { compareObserver } from './notebook/cells.js';
 export { showTimeline, showBands, showTokens } from './notebook/cells.js';
 export { showEquation, showDecision, showInterpretation, showNextKnob } from './notebook/cells.js';
 export { stop, save } from './notebook/cells.js';

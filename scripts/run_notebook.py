@@ -1,11 +1,13 @@
 """Runs one notebook from top to bottom without a browser, showing live what its cells print.
 
-Writes OUT/NAME.ipynb (also when a cell failed: up to there) and OUT/NAME.html. Exit code 0: every cell ran;
-1: a cell failed, named on the terminal; 130 or 143: interrupted. The kernel never outlives this program.
+Writes OUT/NAME.ipynb (also when a cell failed: up to there) and OUT/NAME.html; of a rehearsal, both names and the
+page's title begin with REHEARSAL. Exit code 0: every cell ran; 1: a cell failed, named on the terminal; 130 or 143:
+interrupted. The kernel never outlives this program.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import signal
@@ -21,18 +23,6 @@ from nbclient.exceptions import DeadKernelError
 from render import external_references, render_page
 from terminal import WORTH_SAYING_S, Terminal
 
-# Errors of this project say what happened, the evidence and what to try: a stack below them only hides that. It stands
-# in the notebook.
-OUR_ERRORS = {
-    "ArchiveError",
-    "ConfigError",
-    "EngineError",
-    "FreezeError",
-    "LaunchError",
-    "ModelError",
-    "SamplerError",
-    "SanityError",
-}
 # After an interrupt a cell has this long to end by itself; then the kernel is shut down under it.
 INTERRUPT_GRACE_S = 5.0
 # jupyter_client asks, then terminates after half of this, then kills.
@@ -201,6 +191,17 @@ def forget_outputs(notebook):
             cell.execution_count = None
 
 
+def name_of(notebook_file, root, out):
+    """The name of both files: that of the notebook, stamped when the run it shows was a rehearsal."""
+    replay, run_id = os.environ.get("DAY007_REPLAY"), os.environ.get("DAY007_RUN_ID")
+    folder = Path(replay) if replay else root / "data" / "runs" / run_id if run_id else out
+    try:
+        kind = json.loads((folder / "run.json").read_text(encoding="utf-8"))["engine"]["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = None  # it ended before anything was frozen, or this notebook freezes nothing
+    return f"REHEARSAL-{notebook_file.stem}" if kind == "rehearsal" else notebook_file.stem
+
+
 def save(notebook, out, name):
     """Writes both files; returns the program's complaint about the page, or ''."""
     out.mkdir(parents=True, exist_ok=True)
@@ -218,7 +219,7 @@ def explain_failure(number, cell, reason):
     source = "\n".join(f"    {line}" for line in cell.source.splitlines())
     if isinstance(reason, dict):
         detail = "\n".join(reason.get("traceback", []))
-        if reason["ename"] in OUR_ERRORS or reason["evalue"] not in detail:
+        if reason["evalue"] not in detail:
             detail = f"{reason['ename']}: {reason['evalue']}"
     elif isinstance(reason, DeadKernelError):
         detail = "The kernel died while this cell ran (killed, or out of memory)."
@@ -246,7 +247,7 @@ def main():
     run = Run(notebook, options.root, Terminal())
     asyncio.run(run.execute())
 
-    name = options.notebook.stem
+    name = name_of(options.notebook, options.root, options.out)
     complaint = save(notebook, options.out, name)
     if run.failure:
         print(f"\n{explain_failure(*run.failure)}", file=sys.stderr)

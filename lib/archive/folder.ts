@@ -11,6 +11,8 @@ import {
   type GpuRow,
   type LaunchRow,
   type MetricRow,
+  type ObserverRow,
+  type PauseRow,
   type ProcessRow,
   type RequestRow,
   type SampleRow,
@@ -72,6 +74,8 @@ export interface RunData {
   readonly gpu: readonly GpuRow[];
   readonly metrics: readonly MetricRow[];
   readonly snapshots: readonly SnapshotRow[];
+  readonly observers: readonly ObserverRow[];
+  readonly pauses: readonly PauseRow[];
   readonly calibration: readonly CalibrationRow[];
   /** Rehearsals only: what the stand-in says it did. */
   readonly truth: readonly TruthRow[];
@@ -91,6 +95,8 @@ export function readRun(runDir: string): RunData {
     gpu: readRows(runDir, tables.gpu),
     metrics: readRows(runDir, tables.metrics),
     snapshots: readRows(runDir, tables.snapshots),
+    observers: readRows(runDir, tables.observers),
+    pauses: readRows(runDir, tables.pauses),
     calibration: readRows(runDir, tables.calibration),
     truth: readRows(runDir, tables.truth),
   };

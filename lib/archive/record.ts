@@ -16,7 +16,7 @@ export interface ConfigEntry {
 
 export interface EngineRecord {
   readonly kind: EngineKind;
-  /** "cpu", "cuda" or "unknown". */
+  /** "cpu", "cuda", "none" (a rehearsal) or "unknown". */
   readonly device: string;
   readonly vllmVersion?: string | undefined;
   readonly torchVersion?: string | undefined;
@@ -25,8 +25,10 @@ export interface EngineRecord {
   readonly command: readonly string[];
   /** Environment variables set for the server on top of the inherited ones. */
   readonly env: Readonly<Record<string, string>>;
-  /** One sentence: how this engine was chosen. */
+  /** One or two sentences: how this engine was chosen. */
   readonly chosenBecause: string;
+  /** Rehearsals only: the real engines whose recorded start-up is replayed, with where it was recorded. */
+  readonly replays?: string | undefined;
 }
 
 export interface GpuRecord {

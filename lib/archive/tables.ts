@@ -61,13 +61,19 @@ export const startupTable = defineTable(
 export const requestsTable = defineTable('requests.csv', 'one request and what the client saw of it', {
   requestId: text('Unique in the run: launch, name and index.'),
   launch,
-  name: text('cold_1, warm_1, warm, cold-long, warm-unique, warm-cached or sanity.'),
+  name: text(
+    'cold_1, warm_1, warm, cold-long, warm-unique, warm-cached, observer-warm, observed, unobserved or sanity.',
+  ),
   index: number('count', 'Position within its name, from 1.'),
   workload: text('seed (the constant text payload), long (fixed token ids) or models (GET /v1/models).'),
   streamed: flag('true: server-sent events. false: one JSON answer, as in the seed.'),
   outcome: text('completed, refused, timed-out, cut-off or failed.'),
   error: maybeText('What went wrong, when the outcome is not completed.'),
   httpStatus: maybeNumber('HTTP status', 'Status of the answer.'),
+  plannedAtMs: maybeNumber(
+    'ms',
+    'When the plan of an open loop wanted it sent. Absent in a closed loop, where each request waits for the one before.',
+  ),
   startAtMs: number('ms', 'The probe was told to begin: before the connection.'),
   connectedAtMs: maybeNumber('ms', 'TCP connection ready.'),
   sentAtMs: maybeNumber('ms', 'Just before the request was written to the socket.'),
@@ -169,7 +175,7 @@ export const gpuTable = defineTable('gpu.csv', 'one reading of one GPU', {
 
 export const metricsTable = defineTable('metrics.csv', 'one figure of one scrape of /metrics', {
   launch,
-  scrape: text('Edge of a block: after-ready, after-cold_1, after-warm, ...'),
+  scrape: text('Edge of a block: after-ready, after-warm_1, after-whole, after-warm, after-long or after-observer.'),
   atMs: number('ms', 'When the scrape was answered.'),
   metric: text('Name without labels; histograms as _sum and _count.'),
   labels: maybeText('Labels other than model_name and engine.'),
@@ -190,7 +196,36 @@ export const snapshotsTable = defineTable('snapshots.csv', "one of the seed's sn
   serverRssMiB: maybeNumber('MiB', 'Resident memory of the server tree.'),
   pageCacheMiB: maybeNumber('MiB', 'Cached in /proc/meminfo.'),
   memAvailableMiB: maybeNumber('MiB', 'MemAvailable in /proc/meminfo.'),
+  waitedMs: maybeNumber(
+    'ms',
+    'after-stop on a machine with a GPU: from the end of the last process until GPU memory was back where it was before the first launch, or until the wait was given up.',
+  ),
 });
+
+export const observersTable = defineTable(
+  'observers.csv',
+  'the CPU time of one of our own processes during one request of the comparison with and without samplers',
+  {
+    launch,
+    requestId: text('The request.'),
+    role: text('sampler, prober, keeper or kernel (the process that runs the notebook).'),
+    pid: number('pid', 'Process id.'),
+    samplersOn: flag('true: host and GPU were sampled. false: the sampler was paused.'),
+    fromAtMs: number('ms', 'Begin of the stretch: the request is sent in its second half.'),
+    wallMs: number('ms', 'Length of the stretch.'),
+    cpuMs: number('ms', 'User and system time used in it (/proc/<pid>/stat counts in steps of 10 ms).'),
+  },
+);
+
+export const pausesTable = defineTable(
+  'pauses.csv',
+  'one stretch in which the sampler was told to read nothing: no /proc, no NVML',
+  {
+    launch,
+    fromAtMs: number('ms', 'After its last reading.'),
+    toAtMs: number('ms', 'Before its next one.'),
+  },
+);
 
 export const calibrationTable = defineTable('calibration.csv', 'one request of the probe to the known-truth stream', {
   index: number('count', 'Request number, from 1.'),
@@ -228,6 +263,8 @@ export type ProcessRow = RowOf<typeof processesTable>;
 export type GpuRow = RowOf<typeof gpuTable>;
 export type MetricRow = RowOf<typeof metricsTable>;
 export type SnapshotRow = RowOf<typeof snapshotsTable>;
+export type ObserverRow = RowOf<typeof observersTable>;
+export type PauseRow = RowOf<typeof pausesTable>;
 export type CalibrationRow = RowOf<typeof calibrationTable>;
 export type TruthRow = RowOf<typeof truthTable>;
 
@@ -243,6 +280,8 @@ export const tables = {
   gpu: gpuTable,
   metrics: metricsTable,
   snapshots: snapshotsTable,
+  observers: observersTable,
+  pauses: pausesTable,
   calibration: calibrationTable,
   truth: truthTable,
 } as const;

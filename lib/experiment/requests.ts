@@ -34,9 +34,12 @@ export function longRequest(target: RequestTarget, name: LongRow, index: number)
   return { label: labelOf(target, name, index, 'long', true), plan: planOf(target, payload, true) };
 }
 
-/** cold_1 of odd launches is streamed (TTFT), of even ones answered whole, as the seed does it (wall_s). */
+/**
+ * cold_1 is streamed in every launch but the second, which is answered whole, as the seed does it. A streamed one has
+ * a wall_s too; one that is answered whole has no TTFT, so each one of those costs a sample of the rarer quantity.
+ */
 export function isColdStreamed(launch: number): boolean {
-  return launch % 2 === 1;
+  return launch !== 2;
 }
 
 /** Answers taken whole in the warm block of the last launch: the rows of the seed's table. */
@@ -44,14 +47,51 @@ export const wholeWarmRuns = 5;
 
 /**
  * The long block: the request that fills the cache, then unique and cached prompts in turn, so that a drift of
- * the machine falls on both alike.
+ * the machine falls on both alike. `sentAlready`: the highest index of each kind in this launch; a block that is sent
+ * again goes on counting, since a prompt that was sent once is not unique the second time.
  */
-export function longBlock(target: RequestTarget, runs: number): PlannedRequest[] {
-  const pairs = Array.from({ length: runs }, (_, at) => [
-    longRequest(target, 'warm-unique', at + 1),
-    longRequest(target, 'warm-cached', at + 1),
-  ]);
-  return [longRequest(target, 'cold-long', 1), ...pairs.flat()];
+export function longBlock(
+  target: RequestTarget,
+  runs: number,
+  sentAlready: (name: LongRow) => number = () => 0,
+): PlannedRequest[] {
+  const next = (name: LongRow, at: number) => longRequest(target, name, sentAlready(name) + at + 1);
+  const first = sentAlready('cold-long') === 0 ? [next('cold-long', 0)] : [];
+  const pairs = Array.from({ length: runs }, (_, at) => [next('warm-unique', at), next('warm-cached', at)]);
+  return [...first, ...pairs.flat()];
+}
+
+/** With samplers, without, without, with; then the other way round: a steady drift falls on both sides alike. */
+const observerOrder = [true, false, false, true, false, true, true, false] as const;
+
+export interface ObserverRequest {
+  readonly request: PlannedRequest;
+  readonly samplersOn: boolean;
+  /** Which pair of neighbours it belongs to, one with samplers and one without, from 1. */
+  readonly pair: number;
+}
+
+/**
+ * `runs` requests with the samplers on and as many with them off, in whole blocks of four (an odd number is rounded
+ * up). All are the same cached long prompt: the shortest work that still is a whole request. Pairs are counted on from
+ * `pairsBefore`.
+ */
+export function observerRequests(target: RequestTarget, runs: number, pairsBefore = 0): ObserverRequest[] {
+  return Array.from({ length: Math.ceil(runs / 2) * 4 }, (_, at) => {
+    const samplersOn = observerOrder[at % observerOrder.length] === true;
+    const pair = pairsBefore + Math.floor(at / 2) + 1;
+    return { request: observerRequest(target, samplersOn ? 'observed' : 'unobserved', pair), samplersOn, pair };
+  });
+}
+
+/** One request of that kind; 'observer-warm' comes before them and makes sure that the prompt is cached. */
+export function observerRequest(
+  target: RequestTarget,
+  name: 'observer-warm' | 'observed' | 'unobserved',
+  index: number,
+): PlannedRequest {
+  const { plan } = longRequest(target, 'warm-cached', index);
+  return { label: labelOf(target, name, index, 'long', true), plan };
 }
 
 function labelOf(

@@ -4,7 +4,8 @@ import type { ConfigProblem } from './errors.js';
 import { readGiven, type Given } from './given.js';
 import { settings, type ConfigField, type ConfigValues } from './settings.js';
 
-function problem(given: ReadonlyMap<ConfigField, Given>, field: ConfigField, allowed: string): ConfigProblem {
+/** A value that cannot be used, and who gave it. */
+export function problem(given: ReadonlyMap<ConfigField, Given>, field: ConfigField, allowed: string): ConfigProblem {
   const source = given.get(field);
   return {
     field,
@@ -16,12 +17,14 @@ function problem(given: ReadonlyMap<ConfigField, Given>, field: ConfigField, all
 
 /** Whether the engine, the URL and the model fit each other; needs no engine to be found. */
 export function checkWishes(values: Partial<ConfigValues>, given: ReadonlyMap<ConfigField, Given>): ConfigProblem[] {
-  const attach = values.engine === 'attach' || (values.engine !== 'vllm' && values.url !== undefined);
-  if (!attach)
-    return values.url === undefined
-      ? []
-      : [problem(given, 'url', 'nothing: a URL is for engine "attach", and the engine is set to "vllm"')];
+  const { engine = 'auto' } = values;
+  const attach = engine === 'attach' || (engine === 'auto' && values.url !== undefined);
   const problems: ConfigProblem[] = [];
+  if (!attach && values.url !== undefined)
+    problems.push(problem(given, 'url', `nothing: a URL is for engine "attach", and the engine is set to "${engine}"`));
+  if (engine === 'rehearsal' && values.vllm !== undefined)
+    problems.push(problem(given, 'vllm', 'nothing: the engine is set to "rehearsal", which starts no vLLM'));
+  if (!attach) return problems;
   if (values.url === undefined)
     problems.push(problem(given, 'url', `the base URL of the server to attach to: ${settings.url.allowed}`));
   if (values.model === undefined)
@@ -55,5 +58,15 @@ export function checkTogether(
       problem(given, 'kvCacheGiB', 'nothing on a GPU: vLLM sizes the KV cache from gpuMemoryUtilization there'),
     );
   }
+  if (explicit.kvCacheGiB !== undefined && found.kind === 'rehearsal')
+    problems.push(problem(given, 'kvCacheGiB', 'nothing in a rehearsal: the stand-in has no KV cache'));
+  if (explicit.rehearsalProfile !== undefined && found.kind !== 'rehearsal')
+    problems.push(
+      problem(
+        given,
+        'rehearsalProfile',
+        `nothing: a profile is for a rehearsal, and this is not one (${found.chosenBecause}). For a rehearsal: DAY007_ENGINE=rehearsal`,
+      ),
+    );
   return problems;
 }

@@ -18,7 +18,8 @@ export interface CommandContext extends ServerContext {
 interface Word {
   readonly words: readonly string[];
   /** Absent: the seed's own. */
-  readonly entry?: { readonly value: string; readonly seed?: string; readonly why: string } | undefined;
+  readonly entry?:
+    { readonly field?: string; readonly value: string; readonly seed?: string; readonly why: string } | undefined;
 }
 /** The engine as it will be started, and why each part that the seed does not have is there. */
 export function buildEngine(
@@ -27,7 +28,8 @@ export function buildEngine(
   context: CommandContext,
 ): { engine: EngineRecord; entries: ConfigEntry[] } {
   const { kind, device, vllmVersion, torchVersion, transformersVersion, chosenBecause } = found;
-  const base = { kind, device, vllmVersion, torchVersion, transformersVersion, chosenBecause };
+  const replays = found.rehearsal?.replays;
+  const base = { kind, device, vllmVersion, torchVersion, transformersVersion, chosenBecause, replays };
   if (kind === 'attach') return { engine: { ...base, command: [], env: {} }, entries: [] };
   const words = listWords(found, config, context);
   const variables = listVariables(found, config, context);
@@ -35,7 +37,8 @@ export function buildEngine(
   const entries = [
     ...words.flatMap(describeWord),
     ...variables.map(describeVariable),
-    ...describeInherited(context.inherited, env),
+    // The stand-in reads nothing of what vLLM, torch or CUDA would.
+    ...(kind === 'rehearsal' ? [] : describeInherited(context.inherited, env)),
   ];
   return { engine: { ...base, command: words.flatMap((word) => word.words), env }, entries };
 }
@@ -76,17 +79,30 @@ function listWords(found: FoundEngine, config: RunConfig, context: CommandContex
 
 function startWord(found: FoundEngine): Word {
   if (found.start.includes('-m')) return { words: found.start };
+  const seed = 'python -m vllm.entrypoints.openai.api_server';
+  if (found.kind === 'rehearsal')
+    return {
+      words: found.start,
+      entry: { field: 'launcher', value: 'the rehearsal engine', seed, why: found.chosenBecause },
+    };
   const why = 'vLLM 0.32 warns that the module is deprecated; both start the same server';
   return {
     words: found.start,
-    entry: { value: 'vllm serve', seed: 'python -m vllm.entrypoints.openai.api_server', why },
+    entry: { field: 'launcher', value: 'vllm serve', seed, why },
   };
 }
 
 function describeWord({ words, entry }: Word): ConfigEntry[] {
   if (!entry) return [];
-  const field = entry.value === 'vllm serve' ? 'launcher' : (words[0] ?? '');
-  return [{ field, value: entry.value, source: 'default', seedValue: entry.seed ?? 'not passed', why: entry.why }];
+  return [
+    {
+      field: entry.field ?? words[0] ?? '',
+      value: entry.value,
+      source: 'default',
+      seedValue: entry.seed ?? 'not passed',
+      why: entry.why,
+    },
+  ];
 }
 
 function describeVariable({ name, value, why }: ServerVariable): ConfigEntry {

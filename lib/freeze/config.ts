@@ -7,13 +7,14 @@ import { resolve } from 'node:path';
 import { readRunRecord } from '../archive/folder.js';
 import type { ConfigEntry, RunRecord } from '../archive/record.js';
 import { readWallClock } from '../clock.js';
-import { checkTogether, checkWishes } from './checks.js';
+import { checkTogether, checkWishes, problem } from './checks.js';
 import { findEngine, type EngineHost, type EngineWish, type FoundEngine } from './engine.js';
 import { describeField } from './entries.js';
 import { ConfigError, type ConfigProblem } from './errors.js';
 import { collectGiven, type Given } from './given.js';
 import { findInHubCache } from './hubcache.js';
 import { parseSettings } from './parse.js';
+import { readProfile } from './rehearsal.js';
 import { forcedValues, type ForcedValues } from './forced.js';
 import { settingFields, settings, type ConfigField, type ConfigInput, type ConfigValues } from './settings.js';
 
@@ -50,13 +51,27 @@ export function resolveConfig(cell: ConfigInput, options: ResolveOptions): RunCo
 
   refuse(checkWishes(parsed.values, given));
   const wish: EngineWish = { engine: parsed.values.engine ?? 'auto', url: parsed.values.url, vllm: parsed.values.vllm };
-  const found = (options.findEngine ?? findEngine)(wish, { env, projectRoot: options.projectRoot });
+  const engine = (options.findEngine ?? findEngine)(wish, { env, projectRoot: options.projectRoot });
   const hasHubCopy = options.hasHubCopy ?? ((hubId, revision) => findInHubCache(hubId, revision, env) !== undefined);
-  const forced = forcedValues(found, { revision: parsed.values.revision, hasHubCopy });
-  const values = mergeValues(parsed.values, forced, found, options);
-  refuse(checkTogether(values, parsed.values, found, given));
+  const forced = forcedValues(engine, { revision: parsed.values.revision, hasHubCopy });
+  const values = mergeValues(parsed.values, forced, engine, options);
+  refuse(checkTogether(values, parsed.values, engine, given));
+  const found = withProfile(engine, values, given, options.projectRoot);
   const entries = settingFields.flatMap((field) => describeField(field, values, given, forced, found));
   return { ...values, projectRoot: options.projectRoot, foundEngine: found, entries };
+}
+
+/** A rehearsal knows what it rehearses before anything is frozen. */
+function withProfile(
+  engine: FoundEngine,
+  { rehearsalProfile }: ConfigValues,
+  given: ReadonlyMap<ConfigField, Given>,
+  projectRoot: string,
+): FoundEngine {
+  if (engine.kind !== 'rehearsal' || rehearsalProfile === undefined) return engine;
+  const rehearsal = readProfile(rehearsalProfile, projectRoot);
+  if ('allowed' in rehearsal) throw new ConfigError([problem(given, 'rehearsalProfile', rehearsal.allowed)]);
+  return { ...engine, rehearsal };
 }
 
 function refuse(problems: readonly ConfigProblem[]): void {

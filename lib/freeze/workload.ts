@@ -84,7 +84,7 @@ function seededTokenIds({
 
 /** Tokens per KV block: the unit in which vLLM caches prefixes. 128 on CPU, 16 on CUDA (vLLM's defaults); absent when unknown. */
 export function kvBlockTokens(device: Device): number | undefined {
-  return { cpu: 128, cuda: 16, unknown: undefined }[device];
+  return { cpu: 128, cuda: 16, none: undefined, unknown: undefined }[device];
 }
 
 /** Tokens a repeated prompt finds cached: whole blocks, and at least one token is always computed again. 0 for an empty prompt. */

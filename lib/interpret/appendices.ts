@@ -5,6 +5,7 @@
 import type { RunData } from '../archive/folder.js';
 import type { Findings, LaunchFinding, SignalFinding, Summary } from './findings.js';
 import { formatBytes, formatCounted, formatFactor, formatMs, formatPercent } from './format.js';
+import { rehearsedJudgement } from './rehearsed.js';
 import { milestonesOf } from './startuplog.js';
 
 export type Appendix = 'A' | 'B' | 'C' | 'D' | 'E';
@@ -28,6 +29,11 @@ export const appendixThresholds = {
 
 /** Every judged claim, in the order of the appendices. Claims about GPU memory say so when there is none. */
 export function judgeAppendices(data: RunData, findings: Findings): Judgement[] {
+  const judged = judge(data, findings);
+  return data.record.engine.kind === 'rehearsal' ? judged.map(rehearsedJudgement) : judged;
+}
+
+function judge(data: RunData, findings: Findings): Judgement[] {
   return [
     firstLoadFills(data, findings),
     secondLoadSpares(data, findings),

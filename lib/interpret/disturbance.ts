@@ -2,8 +2,12 @@
 import type { RunData } from '../archive/folder.js';
 import { probeModeFor } from '../probe/mode.js';
 import { findInterference } from '../snapshot/interference.js';
+import { noGpuInRehearsal } from '../freeze/rehearsal.js';
 import { inOrder } from './counters.js';
 import type { InterferenceFinding, SteadyWindow } from './findings.js';
+
+/** Kinds that only a GPU can show. */
+const gpuKinds: readonly string[] = ['other-gpu-process', 'sm-clock-change'];
 
 const outcomes = { seen: 'seen', 'not-seen': 'not seen', 'not-observable': 'not observable' } as const;
 
@@ -19,7 +23,12 @@ export function interferenceFindings(data: RunData, window: SteadyWindow | undef
     cpuCores: data.record.environment.cpuCores,
     clientCores: probeModeFor(data.record.environment.cpuCores).busyCores,
   });
-  return found.map(({ kind, seen, evidence }) => ({ kind, outcome: outcomes[seen], evidence }));
+  const rehearsal = data.record.engine.kind === 'rehearsal';
+  return found.map(({ kind, seen, evidence }) => ({
+    kind,
+    outcome: outcomes[seen],
+    evidence: rehearsal && gpuKinds.includes(kind) ? noGpuInRehearsal : evidence,
+  }));
 }
 
 function requestsSpan({ requests }: RunData): Pick<SteadyWindow, 'startAtMs' | 'endAtMs'> | undefined {

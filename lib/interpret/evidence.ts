@@ -1,5 +1,6 @@
 /** What the decision rules look at: numbers with a sentence that says what was read, or the reason there is none. */
 import type { RunData } from '../archive/folder.js';
+import { noGpuInRehearsal } from '../freeze/rehearsal.js';
 import type { Cause } from './findings.js';
 
 /** One quantity. `values` holds one number a launch: a rule must hold for each of them. */
@@ -67,6 +68,7 @@ export function acrossLaunches(
 
 /** Why nothing about a GPU can be observed in this run; undefined when it can. */
 export function noGpuBecause(data: Pick<RunData, 'record' | 'gpu'>): string | undefined {
+  if (data.record.engine.kind === 'rehearsal') return noGpuInRehearsal;
   if (data.record.engine.device === 'cpu')
     return data.record.environment.gpus.length > 0 ? 'the engine runs on the CPU' : 'no GPU';
   if (data.gpu.some((row) => row.memoryUsedMiB !== undefined || row.utilizationPercent !== undefined)) return undefined;

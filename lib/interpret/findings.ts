@@ -53,7 +53,24 @@ export interface LaunchFinding {
   readonly stoppedHow?: string | undefined;
   readonly stopMs?: number | undefined;
   readonly leftoverProcesses?: number | undefined;
+  /** What its stop left on the GPU; absent when the launch was not stopped by this run. */
+  readonly gpuAfterStop?: GpuAfterStop | undefined;
 }
+
+/** GPU memory and processes after a stop, against what was there before the first launch. */
+export type GpuAfterStop =
+  | {
+      readonly kind: 'read';
+      /** Summed over the GPUs. */
+      readonly aboveBaselineMiB: number;
+      /** From the end of the last process until it was back, or until the wait was given up. Absent: not timed. */
+      readonly waitedMs?: number | undefined;
+      readonly back: boolean;
+      /** Compute processes on the GPUs; absent where the driver does not list them. */
+      readonly processes?: number | undefined;
+      readonly processesBefore?: number | undefined;
+    }
+  | { readonly kind: 'absent'; readonly because: string };
 
 /** Which request count as what. All times of one request, computed from its stamps; units in the names. */
 export interface RequestTiming {
@@ -286,8 +303,48 @@ export interface Findings {
   readonly prefixSavingMs?: PairedFinding | undefined;
   /** Warm requests needed on each side to see a change of the warm TTFT of this size. */
   readonly resolution: readonly { readonly changeFraction: number; readonly changeMs: number; readonly runs: number }[];
+  readonly gpuEnergy: EnergyFinding;
+  /** Client TTFT against the server's own, launch by launch. */
+  readonly serverTtft: readonly ServerTtftFinding[];
+  /** Absent when requests with and without samplers were not compared, with the reason. */
+  readonly observer: { readonly finding: ObserverFinding } | { readonly absentBecause: string };
+  /** What repeats from launch to launch; empty with a single launch. */
+  readonly repeats: readonly LaunchRepeat[];
+  readonly worstCoverage?: { readonly launch: number; readonly fraction: number } | undefined;
   /** The seed's section 6: what one can say after Tier 1. */
   readonly conclusions: readonly { readonly label: string; readonly text: string }[];
+  /** Rehearsals only: the sentence that says so. */
+  readonly rehearsal?: string | undefined;
+  /** Rehearsals only: what the stand-in did, against what was seen of it. */
+  readonly truth?: TruthFinding | undefined;
+}
+
+/** How far observations of one kind were from the truth: sizes in ms, whatever their sign. */
+export interface TruthError {
+  readonly quantity: string;
+  readonly n: number;
+  readonly medianMs: number;
+  /** Absent below 100 observations: the maximum stands for it. */
+  readonly p99Ms?: number | undefined;
+  readonly maxMs: number;
+  /** Absent: nothing is promised of this quantity. */
+  readonly limitMs?: number | undefined;
+  readonly holds?: boolean | undefined;
+}
+
+/** One phase that the stand-in played: seen minus true, in ms. An end that was not seen is absent. */
+export interface PhaseTruth {
+  readonly launch: number;
+  readonly name: string;
+  readonly startErrorMs?: number | undefined;
+  readonly endErrorMs?: number | undefined;
+}
+
+export interface TruthFinding {
+  readonly errors: readonly TruthError[];
+  readonly phases: readonly PhaseTruth[];
+  /** What could not be compared, one sentence each. */
+  readonly unmatched: readonly string[];
 }
 
 /** A stretch of back-to-back warm requests. */
@@ -312,4 +369,75 @@ export interface PairedFinding {
   readonly n: number;
   readonly medianDifference: number;
   readonly interval?: MedianInterval | undefined;
+}
+
+/** How far the client's TTFT lies above what the server says of the same requests, in ms. */
+export interface ServerTtftFinding {
+  readonly launch: number;
+  readonly block: string;
+  /**
+   * engine: queue_time_ms + time_to_first_token_ms of each request. front end: the histogram in /metrics over a block.
+   * "engine, by the front end": the front end's mean takes the client's place.
+   */
+  readonly against: 'engine' | 'front end' | 'engine, by the front end';
+  /** A histogram's sum and count give a mean only; with single values the median is taken. */
+  readonly statistic: 'median' | 'mean';
+  /** What happens in the difference. */
+  readonly consistsOf: string;
+  readonly n?: number | undefined;
+  readonly clientMs?: number | undefined;
+  readonly serverMs?: number | undefined;
+  readonly differenceMs?: number | undefined;
+  readonly minMs?: number | undefined;
+  readonly lowerQuartileMs?: number | undefined;
+  readonly upperQuartileMs?: number | undefined;
+  readonly maxMs?: number | undefined;
+  readonly interval?: MedianInterval | undefined;
+  readonly absentBecause?: string | undefined;
+}
+
+/** What the samplers cost a request: observed minus unobserved, and the CPU time of our own processes. */
+export interface ObserverFinding {
+  readonly launch: number;
+  readonly observedTtftMs: Summary;
+  readonly unobservedTtftMs: Summary;
+  /** Pairs of neighbours, one of each kind. */
+  readonly pairs: number;
+  /** Hodges-Lehmann estimate of observed minus unobserved, in ms. */
+  readonly differenceMs: number;
+  readonly interval?: MedianInterval | undefined;
+  /** The difference and its interval over the median without samplers; fractions. */
+  readonly differenceFraction: number;
+  readonly lowerFraction?: number | undefined;
+  readonly upperFraction?: number | undefined;
+  readonly verdict: 'not resolved' | 'slower' | 'faster';
+  /** Observed requests during whose TTFT a sampler was reading, of those that could be looked up. */
+  readonly struck: number;
+  readonly observed: number;
+  /** Requests meant to be unobserved during whose TTFT a sampler was reading all the same: must be 0. */
+  readonly readingsWhileOff: number;
+  readonly cpu: readonly {
+    readonly role: string;
+    readonly samplersOn: boolean;
+    /** CPU time over wall time, as a fraction of one core. */
+    readonly coreFraction: number;
+    readonly wallMs: number;
+  }[];
+}
+
+/** Energy of the GPUs over the steady window, by their counters. The window holds one request at a time. */
+export type EnergyFinding =
+  | { readonly kind: 'read'; readonly meanW: number; readonly perRequestJ: number; readonly window: SteadyWindow }
+  | { readonly kind: 'absent'; readonly because: string };
+
+/** One figure over the launches of a run: the first by itself, the further ones together. */
+export interface LaunchRepeat {
+  readonly quantity: string;
+  readonly unit: string;
+  readonly first?: number | undefined;
+  /** Over launches that found the same state; never with launch 1. */
+  readonly further?: Summary | undefined;
+  readonly launches: readonly number[];
+  /** Launches that were left out, with the reason; or why there is no figure. */
+  readonly note?: string | undefined;
 }

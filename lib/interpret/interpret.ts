@@ -8,6 +8,7 @@ import { verdicts } from './decision.js';
 import { ttftDefinitions } from './definitions.js';
 import { interferenceFindings } from './disturbance.js';
 import { dominantLaunch, dominantRequest, type RequestContext } from './dominant.js';
+import { energyFinding } from './energy.js';
 import type { Evidence } from './evidence.js';
 import { afterFirstTokenMs, excessLedgers } from './excess.js';
 import type { Findings, LaunchFinding, RequestTiming, Summary } from './findings.js';
@@ -16,8 +17,12 @@ import { knobFindings } from './knobs.js';
 import { launchEvidence, noTimelineBecause } from './launchevidence.js';
 import { launchFindings } from './launches.js';
 import { chooseLedgerLaunch, sixTerms } from './ledger.js';
+import { observerFinding } from './observer.js';
 import { penalties } from './penalties.js';
+import { launchRepeats, worstCoverage } from './repeats.js';
+import { rehearsalStamp, rehearsedAnchor, rehearsedAnswers, rehearsedConclusions, rehearsedKnob } from './rehearsed.js';
 import { requestEvidence } from './requestevidence.js';
+import { serverTtftFindings } from './serverttft.js';
 import { isCompleted, measuresMs, requestsNamed, valuesOf, warmSet } from './series.js';
 import { signalFindings } from './signals.js';
 import { comparePaired, runsToResolve, summarize } from './stats.js';
@@ -25,6 +30,7 @@ import { steadyWindow } from './steady.js';
 import { samplingFindings } from './sampling.js';
 import { stopwatchFinding } from './stopwatch.js';
 import { requestTimings } from './timing.js';
+import { truthFinding } from './truth.js';
 
 /** The seed's table has five rows. */
 const seedRows = 5;
@@ -84,8 +90,31 @@ export function interpret(data: RunData): Findings {
     ),
     prefixSavingMs: prefixSaving(timings),
     resolution,
+    gpuEnergy: energyFinding(data, steady),
+    serverTtft: serverTtftFindings(data, timings),
+    observer: observerFinding(data, timings),
+    repeats: launchRepeats({ launches, timings, excess, penalties: penaltyList }),
+    worstCoverage: worstCoverage(launches),
   };
-  return { ...findings, answers: answers(findings), conclusions: conclusions(findings) };
+  return data.record.engine.kind === 'rehearsal'
+    ? rehearsed(data, findings)
+    : { ...findings, answers: answers(findings), conclusions: conclusions(findings) };
+}
+
+/** The same, with its truth, and with the word wherever a reader might take it for a real server. */
+function rehearsed(data: RunData, measured: Answerable): Findings {
+  const findings = {
+    ...measured,
+    knobs: measured.knobs.map(rehearsedKnob),
+    sloAnchor: rehearsedAnchor(measured.sloAnchor),
+  };
+  return {
+    ...findings,
+    answers: rehearsedAnswers(answers(findings)),
+    conclusions: rehearsedConclusions(conclusions(findings)),
+    rehearsal: rehearsalStamp(data.record.engine.replays),
+    truth: truthFinding(data, measured.launches),
+  };
 }
 
 /** Summaries of warm requests, each over one launch: the one that holds most of them. */

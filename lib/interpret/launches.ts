@@ -1,10 +1,12 @@
 /** One launch: how long it took, in which state it found the machine, and what ran where no phase explains the time. */
 import type { RunData } from '../archive/folder.js';
-import type { LaunchRow, SampleRow, StopRow } from '../archive/tables.js';
+import type { LaunchRow, SampleRow, SnapshotRow, StopRow } from '../archive/tables.js';
+import { aboveBaselineMiB, backAtBaselineMiB } from '../experiment/gpumemory.js';
 import { startupTimeline, type StartupTimeline, type Term } from '../launch/timeline.js';
 import { gapActivity } from './activity.js';
 import { counterIncreaseOver } from './counters.js';
-import type { LaunchFinding, RequestTiming } from './findings.js';
+import { noGpuBecause } from './evidence.js';
+import type { GpuAfterStop, LaunchFinding, RequestTiming } from './findings.js';
 import { launchState } from './state.js';
 import { coldOf } from './series.js';
 import { milestonesOf } from './startuplog.js';
@@ -40,6 +42,7 @@ function launchFinding(data: RunData, row: LaunchRow, timings: readonly RequestT
     loadingReadBytes: whileLoading,
     gapActivity: timeline ? gapActivity(timeline, data) : [],
     ...stopOf(stop),
+    gpuAfterStop: stop && gpuAfterStop(data, row.launch),
   };
 }
 
@@ -50,6 +53,35 @@ function stopOf(stop: StopRow | undefined): Pick<LaunchFinding, 'stoppedHow' | '
     stopMs: stop.goneAtMs - stop.askedAtMs,
     leftoverProcesses: stop.leftoverProcesses,
   };
+}
+
+/** The last reading after the stop against the one before the first launch. */
+function gpuAfterStop(data: RunData, launch: number): GpuAfterStop {
+  const noGpu = noGpuBecause(data);
+  if (noGpu !== undefined) return { kind: 'absent', because: noGpu };
+  const at = (point: string, of: number) => data.snapshots.filter((row) => row.point === point && row.launch === of);
+  const before = at('before-launch', 0);
+  const after = at('after-stop', launch);
+  const aboveMiB = aboveBaselineMiB(before, after);
+  if (aboveMiB === undefined)
+    return {
+      kind: 'absent',
+      because: `no reading ${after.length === 0 ? 'after the stop' : 'before the first launch'}`,
+    };
+  return {
+    kind: 'read',
+    aboveBaselineMiB: aboveMiB,
+    waitedMs: after[0]?.waitedMs,
+    back: aboveMiB <= backAtBaselineMiB,
+    processes: processesOn(after),
+    processesBefore: processesOn(before),
+  };
+}
+
+/** The server's tree is gone, or not there yet: everybody on the GPU is an other. */
+function processesOn(rows: readonly SnapshotRow[]): number | undefined {
+  const counts = rows.flatMap(({ otherProcesses }) => otherProcesses ?? []);
+  return counts.length === 0 ? undefined : counts.reduce((sum, count) => sum + count, 0);
 }
 
 /**

@@ -81,6 +81,12 @@ function termCell(timeline: StartupTimeline, terms: readonly Term[], note?: stri
   return value(unionMs(phases), `log: ${phases.map(({ name }) => name).join(', ')}`, note);
 }
 
+function noHbm({ record }: RunData): string {
+  return record.engine.kind === 'rehearsal'
+    ? 'no HBM in a rehearsal: the stand-in reads the weight files and keeps nothing of them'
+    : 'no HBM here: parameters are allocated and filled in RAM';
+}
+
 /** A and B share the loader's phase. Only bytes read from storage can take A out of it, and only by being none. */
 function weightCells(
   timeline: StartupTimeline,
@@ -88,7 +94,7 @@ function weightCells(
   data: RunData,
   evidence: Evidence,
 ): Pick<Cells, 'A' | 'B'> {
-  const note = noGpuBecause(data) === undefined ? undefined : 'no HBM here: parameters are allocated and filled in RAM';
+  const note = noGpuBecause(data) === undefined ? undefined : noHbm(data);
   const loading = timeline.phases.filter(({ term }) => term === 'A+B');
   if (loading.length === 0) return { A: termCell(timeline, ['A']), B: termCell(timeline, ['B'], note) };
   const storage = evidence.launch.storageShare;

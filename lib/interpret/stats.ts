@@ -107,6 +107,62 @@ export function comparePaired(before: readonly number[], after: readonly number[
   return { n: differences.length, medianDifference, interval: medianInterval(differences) };
 }
 
+/** A shift estimated from pairs, in their unit. `interval` is absent below six pairs. */
+export interface ShiftEstimate {
+  readonly n: number;
+  /** Hodges and Lehmann (1963): the median of the averages of all pairs of differences, each with itself included. */
+  readonly shift: number;
+  /** Exact where differences are symmetric about the shift; ties make it wider, never narrower. */
+  readonly interval?: MedianInterval | undefined;
+}
+
+/**
+ * By how much one side of each pair lies above the other, by inverting Wilcoxon's signed-rank test: every shift that
+ * the test would not reject. It supposes that within a pair either order was equally likely, so that differences are
+ * symmetric about the shift; of the shape of the values it supposes nothing. Undefined without a difference.
+ */
+export function shiftOf(differences: readonly number[], level = medianIntervalLevel): ShiftEstimate | undefined {
+  const averages = sortSamples(differences.flatMap((a, at) => differences.slice(at).map((b) => a + (b - a) / 2)));
+  const shift = median(averages);
+  if (shift === undefined) return undefined;
+  return { n: differences.length, shift, interval: signedRankInterval(averages, differences.length, level) };
+}
+
+/** [w(k), w(M + 1 - k)] of the M sorted averages, with the largest k that 1 - 2 P(W <= k - 1) >= level allows. */
+function signedRankInterval(averages: SortedSamples, n: number, level: number): MedianInterval | undefined {
+  const chances = signedRankChances(n);
+  let tail = 0;
+  let rank = 0;
+  let reached: number | undefined;
+  for (const chance of chances) {
+    tail += chance;
+    if (1 - 2 * tail < level) break;
+    reached = 1 - 2 * tail;
+    rank += 1;
+  }
+  const lower = averages[rank - 1];
+  const upper = averages[averages.length - rank];
+  if (reached === undefined || lower === undefined || upper === undefined) return undefined;
+  return { lower, upper, level: reached };
+}
+
+/** P(W = w) for w = 0 ... n (n + 1) / 2: each rank from 1 to n is in the sum with chance 1/2. */
+export function signedRankChances(n: number): readonly number[] {
+  let chances: number[] = [1];
+  for (let rank = 1; rank <= n; rank += 1) {
+    const before = chances;
+    chances = Array.from({ length: before.length + rank }, (_, w) => ((before[w] ?? 0) + (before[w - rank] ?? 0)) / 2);
+  }
+  return chances;
+}
+
+/** The first quartile and the third, by the quantile definition of this project. Undefined for an empty sample. */
+export function quartiles(samples: SortedSamples): { readonly lower: number; readonly upper: number } | undefined {
+  const lower = quantile(samples, 0.25);
+  const upper = quantile(samples, 0.75);
+  return lower === undefined || upper === undefined ? undefined : { lower, upper };
+}
+
 // Two-sided 5 % and 80 % power, the customary pair: z(0.975) + z(0.80).
 const zOfLevelAndPower = 1.959964 + 0.841621;
 // Standard error of a median of n normal samples, in units of sigma / sqrt(n): sqrt(pi / 2).

@@ -129,7 +129,7 @@ export async function launchServer(
     if (why === 'interrupted') {
       throw new LaunchError(
         'interrupted',
-        `The launch was interrupted ${(afterMs / 1000).toFixed(1)} s after it began; the server was stopped.`,
+        `The launch was interrupted ${(afterMs / 1000).toFixed(1)} s after it began; the server was stopped. Run the cell again to launch anew.`,
         { launch: plan.launch, afterMs, logTail: lines.slice(-12), logFile },
       );
     }

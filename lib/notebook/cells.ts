@@ -4,13 +4,16 @@
  */
 import { relative } from 'node:path';
 import { isColdStreamed, wholeWarmRuns } from '../experiment/requests.js';
-import { interruptible } from '../experiment/interrupt.js';
+import type { EngineKind } from '../archive/record.js';
+import { InterruptedError, interruptible } from '../experiment/interrupt.js';
 import type { Session } from '../experiment/session.js';
 import { resolveConfig, type RunConfig } from '../freeze/config.js';
 import { freezeRun } from '../freeze/freeze.js';
 import type { ConfigInput } from '../freeze/settings.js';
+import { LaunchError } from '../launch/failure.js';
 import { judgeAppendices, knobTerms, type Appendix } from '../interpret/appendices.js';
 import { formatBytes, formatMs } from '../interpret/format.js';
+import { steadyThresholds } from '../interpret/steady.js';
 import type { Trace } from '../probe/trace.js';
 import { coldWarmPoints } from '../report/cold-warm-points.js';
 import type { Progress } from '../report/display.js';
@@ -30,18 +33,25 @@ import {
   settingsTable,
   workloadTable,
 } from '../report/frozen-tables.js';
-import { coldWarmTable, definitionsTable, prefixTable, warmTable } from '../report/request-tables.js';
-import { bandsTable, interferenceTable, snapshotTable, stopwatchTable } from '../report/snapshot-tables.js';
-import { launchesTable, phasesTable } from '../report/startup-tables.js';
+import { coldWarmTable, definitionsTable, prefixTable, serverTtftTable, warmTable } from '../report/request-tables.js';
+import {
+  bandsTable,
+  interferenceTable,
+  observerTable,
+  snapshotTable,
+  stopwatchTable,
+} from '../report/snapshot-tables.js';
+import { launchesTable, phasesTable, repeatsTable } from '../report/startup-tables.js';
 import { chartFontsOf } from '../report/picture.js';
 import { startupWaterfall } from '../report/startup-waterfall.js';
-import type { InterpretedRun } from '../report/subject.js';
+import { stampedOnly, type InterpretedRun } from '../report/subject.js';
 import { renderTable } from '../report/table.js';
 import { firstTokenLatencyMarkdown } from '../report/template.js';
 import { timelineChart } from '../report/timeline-chart.js';
 import { tokenTimes } from '../report/token-times.js';
+import { truthTable } from '../report/truth-table.js';
 import { writeCharts, writeReport } from '../report/write-report.js';
-import { bulleted, penaltyReading, startupReading } from './reading.js';
+import { bulleted, engineReading, penaltyReading, startupReading } from './reading.js';
 import {
   display,
   engineKindOf,
@@ -57,6 +67,9 @@ const answerOutput = 'day007-answer';
 /** Warm requests in each launch but the last, which has the full block: n = 6 is the first with a 95 % interval. */
 const pairedWarmRuns = 6;
 
+/** From this warm TTFT on, the comparison with and without samplers takes half as many requests. */
+const slowTtftMs = 1000;
+
 /** The answer of the newest run, before anything is run; `save` fills it again with this run's. */
 export async function showAnswer(): Promise<void> {
   const latest = findLatestRun(projectRoot);
@@ -70,21 +83,24 @@ export async function showAnswer(): Promise<void> {
 /** Resolve the configuration and show where each value came from. Throws ConfigError or EngineError, each with what to do. */
 export async function configure(cell: ConfigInput = {}): Promise<RunConfig> {
   const config = resolveConfig(cell, { projectRoot });
-  await display.show(settingsTable({ configEntries: config.entries, engine: { kind: engineKindOf(config) } }));
+  const settings = settingsTable({ configEntries: config.entries, engine: { kind: engineKindOf(config) } });
+  await display.show(`${engineReading(config.foundEngine)}\n\n${settings}`);
   return config;
 }
 
 /** Freeze model, machine and requests, write run.json, and start the instruments. */
 export async function freeze(config: RunConfig): Promise<NotebookRun> {
   const progress = display.progress(config.replay === undefined ? 'Freezing' : 'Reading the saved run');
-  const frozen = await interruptible((signal) =>
-    freezeRun(config, {
-      signal,
-      onProgress: ({ step, doneBytes, totalBytes }) =>
-        progress.update(
-          `${step === 'write-model' ? 'writing' : 'hashing'} the model: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
-        ),
-    }),
+  const frozen = await interruptible(
+    (signal) =>
+      freezeRun(config, {
+        signal,
+        onProgress: ({ step, doneBytes, totalBytes }) =>
+          progress.update(
+            `${step === 'write-model' ? 'writing' : 'hashing'} the model: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+          ),
+      }),
+    () => 'Freezing was interrupted; nothing is frozen and nothing was started. Run the cell again.',
   );
   const run = await openNotebookRun(frozen);
   progress.done(
@@ -122,7 +138,12 @@ export async function snapshot(run: NotebookRun, point: string): Promise<void> {
 
 /** Start the server and wait until it answers. Throws LaunchError with the server's last lines and what to try. */
 export async function launch(run: NotebookRun): Promise<void> {
-  await act(run, 'Launching', launchWithProgress);
+  await act(run, 'Launching', async (session, progress, signal) => {
+    // The cell may be run again: the server of the launch before leaves first.
+    await session.stop();
+    signal.throwIfAborted();
+    progress.done(await launchWithProgress(session, progress, signal));
+  });
   await display.show(launchesTable(read(run)));
 }
 
@@ -143,47 +164,53 @@ export async function sanityCheck(run: NotebookRun): Promise<void> {
 
 /** The first request of this launch. */
 export async function probeCold(run: NotebookRun): Promise<void> {
-  await act(run, 'cold_1', async (session, progress) =>
-    progress.done(traceText(await interruptible((signal) => session.cold(signal)))),
-  );
+  await act(run, 'cold_1', async (session, progress, signal) => progress.done(traceText(await session.cold(signal))));
 }
 
 /** The second request at once, and the seed's two-row table. */
 export async function probeWarmAtOnce(run: NotebookRun): Promise<void> {
-  await act(run, 'warm_1', async (session, progress) =>
-    progress.done(traceText(await interruptible((signal) => session.warmAtOnce(signal)))),
+  await act(run, 'warm_1', async (session, progress, signal) =>
+    progress.done(traceText(await session.warmAtOnce(signal))),
   );
   await display.show(coldWarmTable(read(run)));
 }
 
 /** Some warm requests for this launch's own median, then restart: cold_1 and warm_1 of every further launch. The last one stays up. */
 export async function restartAndRepeat(run: NotebookRun): Promise<void> {
-  await act(run, 'Restarting', async (session, progress) => {
+  await act(run, 'Restarting', async (session, progress, signal) => {
     const { launches } = session.run.config;
-    while (session.launches() < launches && session.run.record.engine.kind !== 'attach') {
-      await warmBlock(session, progress, {
-        whole: isColdStreamed(session.launches()) ? 0 : pairedWarmRuns,
-        streamed: isColdStreamed(session.launches()) ? pairedWarmRuns : 0,
-      });
-      await session.stop();
-      await launchWithProgress(session, progress);
-      await interruptible(async (signal) => {
-        await session.cold(signal);
-        await session.warmAtOnce(signal);
-      });
+    while (session.readyLaunches() < launches && session.run.record.engine.kind !== 'attach') {
+      // Run again after an interrupted launch, it finds no server to warm.
+      if (isUp(session)) {
+        await warmBlock(session, progress, signal, {
+          whole: isColdStreamed(session.launches()) ? 0 : pairedWarmRuns,
+          streamed: isColdStreamed(session.launches()) ? pairedWarmRuns : 0,
+        });
+        await session.stop();
+        signal.throwIfAborted();
+      }
+      progress.update(await launchWithProgress(session, progress, signal));
+      await session.cold(signal);
+      signal.throwIfAborted();
+      await session.warmAtOnce(signal);
     }
     progress.done(`${session.launches()} ${session.launches() === 1 ? 'launch' : 'launches'} in this run`);
   });
   const interpreted = read(run);
-  await display.show(`${launchesTable(interpreted)}\n\n${coldWarmTable(interpreted)}`);
+  await display.show([launchesTable(interpreted), coldWarmTable(interpreted), repeatsTable(interpreted)].join('\n\n'));
 }
 
 /** The warm block of the last launch: five answers taken whole, as in the seed, then the streamed ones. */
 export async function probeWarm(run: NotebookRun): Promise<void> {
-  await act(run, 'Warm requests', async (session, progress) => {
+  await act(run, 'Warm requests', async (session, progress, signal) => {
     const { warmRuns } = session.run.config;
-    await warmBlock(session, progress, { whole: wholeWarmRuns, streamed: warmRuns });
-    progress.done(`${wholeWarmRuns + warmRuns} warm requests`);
+    // The driver's averages need a window of their own length; without a GPU there is nothing to wait for.
+    const atLeastMs = session.sampler.noGpu === undefined ? steadyThresholds.windowMs : 0;
+    const sent = await warmBlock(session, progress, signal, { whole: wholeWarmRuns, streamed: warmRuns, atLeastMs });
+    const more = sent - wholeWarmRuns - warmRuns;
+    progress.done(
+      `${sent} warm requests${more > 0 ? `, ${more} more than asked for: bands of the GPU need ${formatMs(atLeastMs)}` : ''}`,
+    );
   });
   await display.show(warmTable(read(run)));
 }
@@ -197,11 +224,24 @@ export async function showColdWarm(run: NotebookRun): Promise<void> {
 
 /** The long workload: the request that fills the cache, then unique and cached prompts in turn. */
 export async function probeLong(run: NotebookRun): Promise<void> {
-  await act(run, 'Long prompts', async (session, progress) => {
-    const traces = await interruptible((signal) => session.long((trace) => progress.update(traceText(trace)), signal));
+  await act(run, 'Long prompts', async (session, progress, signal) => {
+    const traces = await session.long((trace) => progress.update(traceText(trace)), signal);
     progress.done(`${traces.length} long requests`);
   });
   await display.show(prefixTable(read(run)));
+}
+
+/** The same requests with the samplers on and off, in turns: what watching costs. Half as many where a warm TTFT passes 1 s. */
+export async function compareObserver(run: NotebookRun): Promise<void> {
+  await act(run, 'The cost of watching', async (session, progress, signal) => {
+    const { warmCachedTtftMs, warmTtftMs } = read(run).findings;
+    const isSlow = ((warmCachedTtftMs ?? warmTtftMs)?.median ?? 0) >= slowTtftMs;
+    const { observerRuns } = session.run.config;
+    const runs = isSlow ? Math.ceil(observerRuns / 2) : observerRuns;
+    const traces = await session.observer({ runs }, (trace) => progress.update(traceText(trace)), signal);
+    progress.done(`${traces.length} requests, half of them unwatched`);
+  });
+  await display.show(observerTable(read(run)));
 }
 
 /** Chart 3: one clock from spawn to the last token. */
@@ -281,22 +321,32 @@ export async function judge(run: NotebookRun, appendix: Appendix): Promise<void>
   const { data, findings } = read(run);
   const rows = judgeAppendices(data, findings).filter((one) => one.appendix === appendix);
   const claims = renderTable({
+    title: stampedOnly(findings.engineKind, `What appendix ${appendix} claims`),
     columns: [{ header: 'claim' }, { header: 'verdict' }, { header: 'because' }],
     rows: rows.map(({ claim, verdict, because }) => [claim, verdict, because]),
   });
-  await display.show(appendix === 'E' ? `${knobTermsTable()}\n\n${claims}` : claims);
+  await display.show(appendix === 'E' ? `${knobTermsTable(findings.engineKind)}\n\n${claims}` : claims);
 }
 
-/** Every definition of TTFT for one stream, the stopwatch's table, all statistics. */
+/** Every definition of TTFT for one stream, the stopwatch's table, of a rehearsal its truth, all statistics. */
 export async function showFinePrint(run: NotebookRun): Promise<void> {
   const interpreted = read(run);
   await display.show(
-    [definitionsTable(interpreted), stopwatchTable(interpreted), statisticsTable(interpreted)].join('\n\n'),
+    [
+      definitionsTable(interpreted),
+      serverTtftTable(interpreted),
+      stopwatchTable(interpreted),
+      truthTable(interpreted),
+      statisticsTable(interpreted),
+    ]
+      .filter((table) => table !== '')
+      .join('\n\n'),
   );
 }
 
-function knobTermsTable(): string {
+function knobTermsTable(engineKind: EngineKind): string {
   return renderTable({
+    title: stampedOnly(engineKind, 'Knobs of a real server'),
     columns: [{ header: 'knob' }, { header: 'terms' }, { header: 'what it does' }],
     rows: knobTerms.map(({ knob, terms, effect }) => [knob, terms, effect]),
   });
@@ -304,55 +354,77 @@ function knobTermsTable(): string {
 
 const read = (run: NotebookRun): InterpretedRun => readInterpreted(run.frozen.dir);
 
-/** Do a step of a live run under a progress line; in a replay it is done already. A failure says so on its line before it is thrown on. */
+/**
+ * Do a step of a live run under a progress line; in a replay it is done already. A failure says so on its line before it
+ * is thrown on. Jupyter's interrupt aborts `signal`, and the cell ends when the step has.
+ */
 async function act(
   run: NotebookRun,
   label: string,
-  step: (session: Session, progress: Progress) => Promise<void>,
+  step: (session: Session, progress: Progress, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  if (!run.session) return;
+  const { session } = run;
+  if (!session) return;
   const progress = display.progress(label);
   try {
-    await step(run.session, progress);
+    await interruptible(
+      (signal) => step(session, progress, signal),
+      () => interruptedText(label, session),
+    );
   } catch (error) {
-    progress.done(`${label}: failed`);
+    const wasInterrupted =
+      error instanceof InterruptedError || (error instanceof LaunchError && error.reason === 'interrupted');
+    progress.done(wasInterrupted ? 'interrupted' : 'failed');
     throw error;
   }
 }
 
-async function launchWithProgress(session: Session, progress: Progress): Promise<void> {
+/** What stands after an interrupt and how to go on. */
+function interruptedText(label: string, session: Session): string {
+  const what = `"${label}" was interrupted, and its work has ended.`;
+  const launch = session.launches();
+  if (isUp(session))
+    return `${what} The server of launch ${launch} is still up: run the cell again, or the launch cell.`;
+  return launch === 0 || session.run.record.engine.kind === 'attach'
+    ? `${what} Run the cell again.`
+    : `${what} No server is up: run the launch cell again.`;
+}
+
+function isUp(session: Session): boolean {
+  const server = session.server();
+  return server !== undefined && server.ended() === undefined;
+}
+
+/** Launch once; what became of it, in a line. */
+async function launchWithProgress(session: Session, progress: Progress, signal: AbortSignal): Promise<string> {
   let phase = 'starting';
-  const row = await interruptible((signal) =>
-    session.launch({
-      signal,
-      onProgress: ({ elapsedMs, milestone, line }) => {
-        phase = milestone ?? phase;
-        progress.update(`launch ${session.launches()}, ${(elapsedMs / 1000).toFixed(0)} s, ${phase}: ${line}`);
-      },
-    }),
-  );
+  const row = await session.launch({
+    signal,
+    onProgress: ({ elapsedMs, milestone, line }) => {
+      phase = milestone ?? phase;
+      progress.update(`launch ${session.launches()}, ${(elapsedMs / 1000).toFixed(0)} s, ${phase}: ${line}`);
+    },
+  });
   const readyMs =
     row.spawnAtMs === undefined || row.readyAtMs === undefined ? undefined : row.readyAtMs - row.spawnAtMs;
-  progress.done(
-    readyMs === undefined
-      ? `Attached to ${session.run.config.url ?? 'the server'}`
-      : `Launch ${row.launch} is ready after ${formatMs(readyMs)}`,
-  );
+  return readyMs === undefined
+    ? `Attached to ${session.run.config.url ?? 'the server'}`
+    : `Launch ${row.launch} is ready after ${formatMs(readyMs)}`;
 }
 
 async function warmBlock(
   session: Session,
   progress: Progress,
-  plan: { readonly whole: number; readonly streamed: number },
-): Promise<void> {
+  signal: AbortSignal,
+  plan: { readonly whole: number; readonly streamed: number; readonly atLeastMs?: number },
+): Promise<number> {
   let done = 0;
-  await interruptible((signal) =>
-    session.warm(
-      plan,
-      (trace) => progress.update(`${++done} of ${plan.whole + plan.streamed}: ${traceText(trace)}`),
-      signal,
-    ),
+  await session.warm(
+    plan,
+    (trace) => progress.update(`${++done} of ${plan.whole + plan.streamed}: ${traceText(trace)}`),
+    signal,
   );
+  return done;
 }
 
 /** One request in a line. */

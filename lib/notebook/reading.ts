@@ -1,8 +1,10 @@
 /** What a table or chart says, in computed sentences: the prose of the notebook that must not go stale. */
 import type { RunData } from '../archive/folder.js';
+import type { FoundEngine } from '../freeze/engine.js';
 import type { Findings, LaunchFinding } from '../interpret/findings.js';
 import { formatBytes, formatCounted, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
 import type { InterpretedRun } from '../report/subject.js';
+import { escapeMarkdown } from '../report/text.js';
 
 /** Sentences as a Markdown list; nothing to say gives ''. */
 export function bulleted(sentences: readonly (string | undefined)[]): string {
@@ -10,6 +12,27 @@ export function bulleted(sentences: readonly (string | undefined)[]): string {
     .filter((sentence): sentence is string => sentence !== undefined && sentence !== '')
     .map((sentence) => `- ${sentence}`)
     .join('\n');
+}
+
+/** Which engine was chosen and why; of a rehearsal, what it rehearses and what it cannot show. `undefined`: a replay. */
+export function engineReading(engine: FoundEngine | undefined): string {
+  if (!engine) return '**Engine:** none is started; a saved run is shown again.';
+  const because = sentence(engine.chosenBecause);
+  if (engine.kind !== 'rehearsal') return `**Engine:** ${because}`;
+  const { rehearsal } = engine;
+  return bulleted([
+    `**REHEARSAL: no model runs here.** ${because}`,
+    rehearsal && `Profile "${escapeMarkdown(rehearsal.name)}": ${sentence(rehearsal.says)}`,
+    rehearsal && `Its log lines are those of a recorded start: ${sentence(rehearsal.replays)}`,
+    'Every instrument is the real one: processes, pages, log, health and streams are observed as those of a vLLM would be. The stand-in writes down what it did, and the last table says how far our readings were from it.',
+  ]);
+}
+
+function sentence(text: string): string {
+  const shown = escapeMarkdown(text);
+  // vLLM keeps its small letter, also at the beginning of a sentence.
+  const begun = shown.startsWith('vLLM') ? shown : `${shown.charAt(0).toUpperCase()}${shown.slice(1)}`;
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
 /** What launch -> ready says: the largest phase, what no phase explains, and in which state the launch found the machine. */

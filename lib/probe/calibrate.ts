@@ -19,7 +19,7 @@ export async function calibrate(
   projectRoot: string,
   signal?: AbortSignal,
 ): Promise<CalibrationRow[]> {
-  const program = join(projectRoot, 'lib/probe/loopback.ts');
+  const program = join(projectRoot, 'lib/rehearsal/known-truth.ts');
   const server = spawn(process.execPath, ['--import', 'tsx', program, String(clock.originNs)], {
     cwd: projectRoot,
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import type { CalibrationRow } from '../archive/tables.js';
 import { readJsonLines } from '../launch/jsonlines.js';
 import type { ExchangePlan } from './exchange.js';
-import type { ProberJob, ProberReply, ProberRequest } from './protocol.js';
+import type { PlannedProbe, ProberJob, ProberReply, ProberRequest } from './protocol.js';
 import type { RequestLabel, Trace } from './trace.js';
 
 export interface Prober {
+  /** -1 when it could not be started. */
+  readonly pid: number;
   /** Requests to the stream of known truth; the first `warmups` only warm the client. */
   calibrate(
     warmups: number,
@@ -15,6 +17,11 @@ export interface Prober {
   ): Promise<{ readonly rows: readonly CalibrationRow[]; readonly mode: string }>;
   /** One request. Aborting `signal` ends it; what was seen of it is still written and returned. */
   probe(label: RequestLabel, plan: ExchangePlan, signal?: AbortSignal): Promise<Trace>;
+  /**
+   * Many requests, each at its planned instant after the prober takes them up, whatever is outstanding. Resolves
+   * with the traces of those that were sent, in the order of the plan. Aborting `signal` ends all of them.
+   */
+  openLoop(requests: readonly PlannedProbe[], signal?: AbortSignal): Promise<readonly Trace[]>;
   stop(): Promise<void>;
 }
 
@@ -56,7 +63,19 @@ export function startProber(job: ProberJob, runId: string): Prober {
       waiting.set(id, { resolve, reject });
       send(request);
     });
+  const abortable = async (id: number, request: ProberRequest, signal: AbortSignal | undefined) => {
+    const abort = () => send({ ask: 'abort', id });
+    const asked = ask(id, request);
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted) abort();
+    try {
+      return await asked;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  };
   return {
+    pid: child.pid ?? -1,
     calibrate: async (warmups, measured) => {
       const id = next++;
       const reply = await ask(id, { ask: 'calibrate', id, warmups, measured });
@@ -65,17 +84,15 @@ export function startProber(job: ProberJob, runId: string): Prober {
     },
     probe: async (label, plan, signal) => {
       const id = next++;
-      const abort = () => send({ ask: 'abort', id });
-      const asked = ask(id, { ask: 'probe', id, label, plan });
-      signal?.addEventListener('abort', abort, { once: true });
-      if (signal?.aborted) abort();
-      try {
-        const reply = await asked;
-        if (!('trace' in reply)) throw new Error('the prober answered another question');
-        return reply.trace;
-      } finally {
-        signal?.removeEventListener('abort', abort);
-      }
+      const reply = await abortable(id, { ask: 'probe', id, label, plan }, signal);
+      if (!('trace' in reply)) throw new Error('the prober answered another question');
+      return reply.trace;
+    },
+    openLoop: async (requests, signal) => {
+      const id = next++;
+      const reply = await abortable(id, { ask: 'open-loop', id, requests }, signal);
+      if (!('traces' in reply)) throw new Error('the prober answered another question');
+      return reply.traces;
     },
     stop: async () => {
       child.stdin.end();

@@ -1,16 +1,25 @@
 /**
- * `npm run probe`: one request of the seed to any server, answered whole, as the seed's one JSON line. A program;
- * it writes no file.
+ * `npm run probe`: one request of the seed to any server, answered whole, as the seed's one JSON line; or, with a
+ * rate, an open loop of streamed requests, one JSON line each and one that sums up. A program; it writes no file.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { createClock } from '../clock.js';
+import type { RequestRow } from '../archive/tables.js';
+import { createClock, type Clock } from '../clock.js';
 import { seedPayload } from '../freeze/workload.js';
 import { calibrate } from './calibrate.js';
+import { planArrivals, type ArrivalPlan } from './arrivals.js';
 import { exchange, type Exchange } from './exchange.js';
+import { awake, probeModeFor } from './mode.js';
+import { openLoopTimes, sendAsPlanned, summarizeOpenLoop, type PlannedExchange } from './openloop.js';
 import { traceOf } from './trace.js';
 
 const usage = `Usage: npm run probe -- --url http://127.0.0.1:8000 --model NAME [--prompt TEXT] [--max-tokens ${seedPayload.max_tokens}] [--timeout-s 60]
-Sends one completion request and prints {"wall_s", "total_tokens", "prompt_tokens", "completion_tokens", "output_preview"}.`;
+Sends one completion request and prints {"wall_s", "total_tokens", "prompt_tokens", "completion_tokens", "output_preview"}.
+
+       npm run probe -- --url ... --model NAME --rate 5 --requests 100 [--pace fixed|poisson] [--seed 7]
+Sends 100 streamed requests, 5 a second on average, each at its planned instant whatever is outstanding. One JSON line a request:
+service times begin when it was sent, response times when it was planned. The last line sums up; exit code 1 when not all completed.`;
 
 /** Requests to the stream of known truth before the one that counts: a cold client adds milliseconds of its own. */
 const warmups = 20;
@@ -22,6 +31,8 @@ interface Options {
   readonly prompt: string;
   readonly maxTokens: number;
   readonly timeoutMs: number;
+  /** Absent: one request, and its answer whole. */
+  readonly arrivals?: ArrivalPlan | undefined;
 }
 
 /** What is said to the user instead of an answer: one sentence of cause, one of what to try. */
@@ -33,7 +44,7 @@ class UsageError extends Error {
 }
 
 main(process.argv.slice(2)).then(
-  (line) => process.stdout.write(`${line}\n`),
+  (line) => void process.stdout.write(`${line}\n`),
   (error: Error) => {
     process.stderr.write(`${error.message}\n${error instanceof UsageError ? `${usage}\n` : ''}`);
     process.exitCode = error instanceof UsageError ? 2 : 1;
@@ -45,12 +56,8 @@ async function main(args: readonly string[]): Promise<string> {
   if (options === 'help') return usage;
   const clock = createClock();
   await calibrate(warmups, 0, clock, process.cwd());
-  const body = JSON.stringify({
-    model: options.model,
-    ...seedPayload,
-    prompt: options.prompt,
-    max_tokens: options.maxTokens,
-  });
+  if (options.arrivals) return sendOpenLoop(options, options.arrivals, clock);
+  const body = JSON.stringify(payloadOf(options));
   const seen = await exchange(
     { origin: options.base.origin, path: `${pathOf(options.base)}/v1/completions`, body, timeoutMs: options.timeoutMs },
     clock,
@@ -71,6 +78,43 @@ async function main(args: readonly string[]): Promise<string> {
   });
 }
 
+function payloadOf({ model, prompt, maxTokens }: Options) {
+  return { model, ...seedPayload, prompt, max_tokens: maxTokens };
+}
+
+/** Prints a line for each request as soon as that disturbs no other, and returns the last one. */
+async function sendOpenLoop(options: Options, arrivals: ArrivalPlan, clock: Clock): Promise<string> {
+  const { base, timeoutMs } = options;
+  const body = JSON.stringify({ ...payloadOf(options), stream: true, stream_options: { include_usage: true } });
+  const plan = { origin: base.origin, path: `${pathOf(base)}/v1/completions`, body, timeoutMs };
+  const rows: RequestRow[] = [];
+  const settled = (batch: readonly PlannedExchange[]) => {
+    for (const { index, plannedAtMs, seen } of batch) {
+      const label = { launch: 0, name: 'probe', index: index + 1, workload: 'seed', streamed: true };
+      const row = { ...traceOf({ requestId: `probe-${index + 1}`, ...label }, seen).request, plannedAtMs };
+      rows.push(row);
+      const { outcome, error, completionTokens } = row;
+      const line = { request: index + 1, plannedAtMs, outcome, error, ...openLoopTimes(row), completionTokens };
+      process.stdout.write(`${JSON.stringify(line)}\n`);
+    }
+  };
+  const mode = probeModeFor(availableParallelism());
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  await awake(mode, () =>
+    sendAsPlanned(
+      planArrivals(arrivals),
+      () => exchange(plan, clock, interrupt.signal),
+      clock,
+      settled,
+      interrupt.signal,
+    ),
+  );
+  const summary = summarizeOpenLoop(arrivals.requests, rows);
+  if (summary.outcomes['completed'] !== arrivals.requests) process.exitCode = 1;
+  return JSON.stringify({ summary: { ...arrivals, ...summary, mode: mode.text } });
+}
+
 function parseOptions(args: readonly string[]): Options | 'help' {
   const text = { type: 'string' } as const;
   let values;
@@ -83,6 +127,10 @@ function parseOptions(args: readonly string[]): Options | 'help' {
         prompt: text,
         'max-tokens': text,
         'timeout-s': text,
+        rate: text,
+        requests: text,
+        pace: text,
+        seed: text,
         help: { type: 'boolean', short: 'h' },
       },
     }));
@@ -109,6 +157,30 @@ function parseOptions(args: readonly string[]): Options | 'help' {
         (value) => value <= 86_400,
         'seconds, more than 0 and at most 86400',
       ),
+    arrivals: parseArrivals(values),
+  };
+}
+
+function parseArrivals(given: {
+  readonly rate?: string | undefined;
+  readonly requests?: string | undefined;
+  readonly pace?: string | undefined;
+  readonly seed?: string | undefined;
+}): ArrivalPlan | undefined {
+  const { rate, requests, pace = 'fixed', seed = '7' } = given;
+  if (rate === undefined) {
+    const alone = (['requests', 'pace', 'seed'] as const).find((name) => given[name] !== undefined);
+    if (alone) throw new UsageError(`--${alone} belongs to a plan of many requests; give --rate, too.`);
+    return undefined;
+  }
+  if (requests === undefined) throw new UsageError('--rate needs --requests: how many to send.');
+  if (pace !== 'fixed' && pace !== 'poisson')
+    throw new UsageError(`--pace reads "${pace}"; expected fixed or poisson.`);
+  return {
+    pace,
+    ratePerS: parseNumber('--rate', rate, (value) => value <= 10_000, 'requests a second, more than 0, at most 10000'),
+    requests: parseNumber('--requests', requests, Number.isInteger, 'a whole number of requests, at least 1'),
+    seed: parseNumber('--seed', seed, Number.isInteger, 'a whole number, at least 1'),
   };
 }
 

@@ -14,3 +14,17 @@ export function probeModeFor(cores: number): ProbeMode {
     ? { busyCores: 1, text: 'event loop kept awake while a request is in flight' }
     : { busyCores: 0, text: 'event loop asleep between events (too few cores to keep one awake)' };
 }
+
+/** Run `work` with the event loop spinning, where the mode says that a core can be spared for it. */
+export async function awake<T>(mode: ProbeMode, work: () => Promise<T>): Promise<T> {
+  let spinning = mode.busyCores > 0;
+  const spin = () => {
+    if (spinning) setImmediate(spin);
+  };
+  spin();
+  try {
+    return await work();
+  } finally {
+    spinning = false;
+  }
+}

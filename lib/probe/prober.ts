@@ -12,8 +12,9 @@ import { createClock, type Clock } from '../clock.js';
 import { readJsonLines } from '../launch/jsonlines.js';
 import { calibrate } from './calibrate.js';
 import { exchange } from './exchange.js';
-import { probeModeFor } from './mode.js';
-import type { ProberJob, ProberReply, ProberRequest } from './protocol.js';
+import { awake, probeModeFor } from './mode.js';
+import { sendAsPlanned, type PlannedExchange } from './openloop.js';
+import type { PlannedProbe, ProberJob, ProberReply, ProberRequest } from './protocol.js';
 import { traceOf, type Trace } from './trace.js';
 
 const mode = probeModeFor(availableParallelism());
@@ -34,7 +35,7 @@ interface Service {
   readonly giveUp: () => void;
 }
 
-/** One request at a time, in the order asked. */
+/** One thing at a time, in the order asked; an open loop is one thing. */
 function createService(job: ProberJob): Service {
   const clock = createClock(BigInt(job.clockOriginNs));
   const endOfLaunch = new Map<number, number>();
@@ -43,12 +44,26 @@ function createService(job: ProberJob): Service {
   let over = false;
   const answer = (reply: ProberReply) => process.stdout.write(`${JSON.stringify(reply)}\n`);
 
+  const save = (traces: readonly Trace[]) => {
+    if (job.runDir === undefined) return;
+    appendRows(
+      job.runDir,
+      tables.requests,
+      traces.map(({ request }) => request),
+    );
+    appendRows(
+      job.runDir,
+      tables.chunks,
+      traces.flatMap(({ chunks }) => chunks),
+    );
+  };
+
   const work = async (request: Exclude<ProberRequest, { ask: 'abort' }>, signal: AbortSignal) => {
     // What was never sent leaves no row.
     if (over) return;
     try {
       if (request.ask === 'calibrate') {
-        const measured = await awake(() =>
+        const measured = await awake(mode, () =>
           calibrate(request.warmups, request.measured, clock, job.projectRoot, signal),
         );
         const rows = measured.map((row) => ({ ...row, mode: mode.text }));
@@ -56,11 +71,12 @@ function createService(job: ProberJob): Service {
         answer({ id: request.id, calibration: rows, mode: mode.text });
         return;
       }
-      const trace = await probe(request, signal, clock, endOfLaunch);
-      if (job.runDir !== undefined) {
-        appendRows(job.runDir, tables.requests, [trace.request]);
-        appendRows(job.runDir, tables.chunks, trace.chunks);
+      if (request.ask === 'open-loop') {
+        answer({ id: request.id, traces: await openLoop(request, signal, clock, endOfLaunch, save) });
+        return;
       }
+      const trace = await probe(request, signal, clock, endOfLaunch);
+      save([trace]);
       answer({ id: request.id, trace });
     } catch (error) {
       answer({ id: request.id, failed: (error as Error).message });
@@ -91,7 +107,7 @@ async function probe(
 ): Promise<Trace> {
   const { label, plan } = request;
   const previousEnd = endOfLaunch.get(label.launch);
-  const seen = await awake(() => exchange(plan, clock, signal));
+  const seen = await awake(mode, () => exchange(plan, clock, signal));
   endOfLaunch.set(label.launch, seen.endAtMs ?? clock.nowMs());
   return traceOf(
     { ...label, idleBeforeMs: previousEnd === undefined ? undefined : seen.startAtMs - previousEnd },
@@ -99,16 +115,26 @@ async function probe(
   );
 }
 
-/** Run `work` with the event loop spinning, where a core can be spared for it. */
-async function awake<T>(work: () => Promise<T>): Promise<T> {
-  let spinning = mode.busyCores > 0;
-  const spin = () => {
-    if (spinning) setImmediate(spin);
+/** What came back is parsed and written while nothing is in flight, or at the end: between stamps there is no time. */
+async function openLoop(
+  { requests }: Extract<ProberRequest, { ask: 'open-loop' }>,
+  signal: AbortSignal,
+  clock: Clock,
+  endOfLaunch: Map<number, number>,
+  save: (traces: readonly Trace[]) => void,
+): Promise<readonly Trace[]> {
+  const traces: (Trace | undefined)[] = [];
+  const send = (index: number) => exchange((requests[index] as PlannedProbe).plan, clock, signal);
+  const settled = (batch: readonly PlannedExchange[]) => {
+    const written = batch.map(({ index, plannedAtMs, seen }) => {
+      const { label } = requests[index] as PlannedProbe;
+      endOfLaunch.set(label.launch, Math.max(endOfLaunch.get(label.launch) ?? 0, seen.endAtMs ?? clock.nowMs()));
+      const { request, chunks } = traceOf(label, seen);
+      return (traces[index] = { request: { ...request, plannedAtMs }, chunks });
+    });
+    save(written);
   };
-  spin();
-  try {
-    return await work();
-  } finally {
-    spinning = false;
-  }
+  const offsets = requests.map(({ offsetMs }) => offsetMs);
+  await awake(mode, () => sendAsPlanned(offsets, send, clock, settled, signal));
+  return traces.filter((trace): trace is Trace => trace !== undefined);
 }

@@ -1,9 +1,10 @@
 /** Findings -> tables: the answer, the equation, the decision, the knobs, all statistics. */
 import type { Dominant, Findings, LedgerCell } from '../interpret/findings.js';
 import { dash, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
-import { engineLabel, modelLabel, stamped, type InterpretedRun } from './subject.js';
+import { engineLabel, modelLabel, noGpuText, stamped, type InterpretedRun } from './subject.js';
 import { renderFacts, renderTable, type Cell } from './table.js';
 import { summaryColumns, summaryRow } from './request-tables.js';
+import { truthSentence } from './truth-table.js';
 
 /** The page's first table: what a reader in a hurry needs. */
 export function answerTable({ data, findings }: InterpretedRun): string {
@@ -26,6 +27,7 @@ export function answerTable({ data, findings }: InterpretedRun): string {
       machineText(
         data.record.environment.gpus.map((gpu) => gpu.name),
         data.record.environment.cpuModel,
+        noGpuText(findings.engineKind),
       ),
     ],
     ...ready,
@@ -43,6 +45,7 @@ export function answerTable({ data, findings }: InterpretedRun): string {
     ],
     ['next knob', nextKnobText(findings)],
     ['error of the stopwatch', stopwatchText(findings)],
+    ...(findings.truth ? [['seen against true', truthSentence(findings.truth.errors)] as const] : []),
   ]);
 }
 
@@ -58,8 +61,8 @@ function coldFacts(findings: Findings): [string, Cell][] {
   });
 }
 
-function machineText(gpus: readonly string[], cpuModel: string): string {
-  return gpus.length > 0 ? `${gpus.join(', ')}; ${cpuModel}` : `no GPU; ${cpuModel}`;
+function machineText(gpus: readonly string[], cpuModel: string, noGpu: string): string {
+  return `${gpus.length > 0 ? gpus.join(', ') : noGpu}; ${cpuModel}`;
 }
 
 function medianText(summary: Findings['warmTtftMs'], format: (value: number) => string): string {
@@ -235,6 +238,10 @@ export function knobTable({ findings }: InterpretedRun): string {
       knob.expectedEffect,
       knob.howToCheck,
     ]),
+    notes:
+      findings.rehearsal === undefined
+        ? []
+        : ['The rules judged a stand-in: they show how they are read, and advise nothing for a real server.'],
   });
 }
 

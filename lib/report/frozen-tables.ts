@@ -1,7 +1,7 @@
 /** What was frozen before anything ran -> tables: configuration, machine, model, workloads. */
 import type { ConfigEntry, EngineRecord, RunRecord } from '../archive/record.js';
 import { dash, formatBytes, formatCount, formatMiB, formatPercent } from '../interpret/format.js';
-import { modelLabel, stamped } from './subject.js';
+import { modelLabel, noGpuText, rehearsedText, stamped, stampedOnly } from './subject.js';
 import { renderFacts, renderTable } from './table.js';
 
 /** Settings can be shown before a run is frozen: these two are all it takes. */
@@ -51,7 +51,7 @@ export function environmentTable(record: RunRecord): string {
     ['engine', engine.kind],
     ['chosen because', engine.chosenBecause],
     ['device', engine.device],
-    ['vLLM', engine.vllmVersion],
+    ['vLLM', engine.kind === 'rehearsal' ? `none: ${rehearsedText(engine)}` : engine.vllmVersion],
     ['torch', engine.torchVersion],
     ['transformers', engine.transformersVersion],
     ['OS', machine.os],
@@ -60,7 +60,7 @@ export function environmentTable(record: RunRecord): string {
     ['RAM', formatMiB(machine.ramMiB)],
     ['swap', machine.swapMiB === 0 ? 'none' : formatMiB(machine.swapMiB)],
     ['weights on', weightsPlace(record)],
-    ...(gpus.length > 0 ? gpus : [['GPU', 'no GPU'] as const]),
+    ...(gpus.length > 0 ? gpus : [['GPU', noGpuText(engine.kind)] as const]),
     ['Node', machine.node],
     ['this project', machine.project],
   ]);
@@ -100,6 +100,7 @@ export function modelTable(record: RunRecord): string {
     ['run fingerprint', record.fingerprint],
   ]);
   const files = renderTable({
+    title: stampedOnly(record.engine.kind, 'Its files'),
     columns: [
       { header: 'file' },
       { header: 'size (bytes)', decimals: 0 },

@@ -90,9 +90,23 @@ export function warmTable({ findings }: InterpretedRun): string {
       summaryRow('TTFT, all', 'ms', findings.warmTtftMs),
       summaryRow('TPOT, all', 'ms', findings.warmTpotMs),
     ],
-    notes: ['Interval: from order statistics, for the median; none below six requests. Spread: (max - min) / median.'],
+    notes: [
+      clientServerText(findings),
+      'Interval: from order statistics, for the median; none below six requests. Spread: (max - min) / median.',
+    ],
   });
   return `${rows}\n\n${brief}`;
+}
+
+/** One sentence: how far the warm TTFT lies above what the engine says of the same requests. */
+export function clientServerText({ serverTtft, warmLaunch }: Findings): string {
+  const warm = serverTtft.find(
+    ({ launch, block, against }) => launch === warmLaunch && block === 'warm' && against === 'engine',
+  );
+  if (!warm) return "TTFT against the server's own: no streamed warm request.";
+  if (warm.differenceMs === undefined)
+    return `TTFT against the server's own: not observable: ${warm.absentBecause ?? 'no figures'}.`;
+  return `TTFT minus the engine's own (queued to first token): median ${formatMs(warm.differenceMs)}, half of them ${formatMs(warm.lowerQuartileMs)} to ${formatMs(warm.upperQuartileMs)}, all ${formatMs(warm.minMs)} to ${formatMs(warm.maxMs)} (n = ${warm.n ?? 0}).`;
 }
 
 export const summaryColumns = [
@@ -126,6 +140,50 @@ export function summaryRow(quantity: string, unit: string, summary: Summary | un
     interval?.upper,
     interval && interval.level * 100,
   ];
+}
+
+/** The client's TTFT against the server's own account of the same requests, and what lies between the two. */
+export function serverTtftTable({ findings }: InterpretedRun): string {
+  const { stopwatch, warmLaunch } = findings;
+  // cold_1 of every launch; everything else of the launch that the warm figures come from.
+  const shown = findings.serverTtft.filter(({ launch, block }) => launch === warmLaunch || block === 'cold_1');
+  return renderTable({
+    title: stamped(findings.engineKind, "Client TTFT against the server's own"),
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'requests' },
+      { header: 'against' },
+      { header: 'n', decimals: 0 },
+      { header: 'by' },
+      { header: 'client (ms)', decimals: 2 },
+      { header: 'server (ms)', decimals: 2 },
+      { header: 'difference (ms)', decimals: 2 },
+      { header: 'min', decimals: 2 },
+      { header: 'Q1', decimals: 2 },
+      { header: 'Q3', decimals: 2 },
+      { header: 'max', decimals: 2 },
+      { header: 'the difference consists of' },
+    ],
+    rows: shown.map((one) => [
+      one.launch,
+      one.block,
+      one.against,
+      one.n,
+      one.statistic,
+      one.clientMs,
+      one.serverMs,
+      one.differenceMs,
+      one.minMs,
+      one.lowerQuartileMs,
+      one.upperQuartileMs,
+      one.maxMs,
+      one.absentBecause === undefined ? one.consistsOf : `not observable: ${one.absentBecause}`,
+    ]),
+    notes: [
+      'engine: queue_time_ms + time_to_first_token_ms of each answer, from queued to first token. front end: vllm:time_to_first_token_seconds in /metrics between two scrapes, from taking the prompt in to handling the first output; a histogram gives a mean. "engine, by the front end": the mean of the front end stands where the client does.',
+      `The connection is in none of them. The stopwatch's own error is inside each difference with the client: ${stopwatch ? `${formatMs(stopwatch.medianErrorMs)} median, ${formatMs(stopwatch.maxErrorMs)} at most` : 'not checked in this run'}.`,
+    ],
+  });
 }
 
 const prefixNames = ['cold-long', 'warm-unique', 'warm-cached'] as const;

@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parseRows } from '../archive/csv.js';
 import { readRunRecord } from '../archive/folder.js';
 import type { RunRecord } from '../archive/record.js';
@@ -53,7 +53,11 @@ const keptTables = [
   tables.snapshots,
   tables.metrics,
   tables.calibration,
+  tables.truth,
 ] as const;
+
+/** What the folder of a shared rehearsal begins with, whatever else it is called. */
+const rehearsalPrefix = 'rehearsal-';
 
 /**
  * Write the shared copy of `runDir` to `publishedDir/name` and return what it holds. An earlier copy of the same run
@@ -74,6 +78,13 @@ export function shareRun(
     );
   }
   const record = readRunRecord(runDir);
+  if (record.engine.kind === 'rehearsal' && !name.startsWith(rehearsalPrefix)) {
+    throw new ShareError(
+      'name',
+      undefined,
+      `${name} would hide that no model ran: the name of a shared rehearsal begins with "${rehearsalPrefix}", such as ${defaultShareName(record)}.`,
+    );
+  }
   const target = join(publishedDir, name);
   refuseForeignFolder(target, record.runId);
   const { files: original, notShared } = collectFiles(runDir);
@@ -115,8 +126,14 @@ export function defaultShareName(record: RunRecord): string {
       .filter(Boolean)
       .pop() ?? 'model'
   ).replace(/[^A-Za-z0-9._-]/g, '-');
-  const name = `${record.engine.device}-${model}-${record.startedAtUtc.slice(0, 10)}`.toLowerCase();
-  return record.engine.kind === 'rehearsal' ? `rehearsal-${name}` : name;
+  const { kind, device } = record.engine;
+  const engine = kind === 'rehearsal' ? `${rehearsalPrefix}${profileOf(record)}` : device;
+  return `${engine}-${model}-${record.startedAtUtc.slice(0, 10)}`.toLowerCase();
+}
+
+/** A profile given by its path is named as its file. */
+function profileOf({ config, engine }: RunRecord): string {
+  return basename(String(config['rehearsalProfile'] ?? engine.device), '.json').replace(/[^A-Za-z0-9._-]/g, '-');
 }
 
 function refuseForeignFolder(target: string, runId: string): void {

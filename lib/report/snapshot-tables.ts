@@ -1,9 +1,9 @@
 /** What the samplers saw -> tables: the seed's memory points, bands over the warm block, interference, the stopwatch. */
 import type { RunData } from '../archive/folder.js';
-import type { SamplingFinding } from '../interpret/findings.js';
-import { formatMs, formatNumber, formatPercent } from '../interpret/format.js';
+import type { EnergyFinding, ObserverFinding, SamplingFinding } from '../interpret/findings.js';
+import { formatMs, formatNumber, formatPercent, formatQuantity } from '../interpret/format.js';
 import { sortSamples, median } from '../interpret/stats.js';
-import { stamped, type InterpretedRun } from './subject.js';
+import { noGpuText, stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
 
 /** The seed's snapshot points. A machine without a GPU says "no GPU" and leaves the figures absent. */
@@ -26,7 +26,7 @@ export function snapshotTable(data: RunData): string {
     rows: data.snapshots.map((row) => [
       row.launch,
       row.point,
-      row.gpu === undefined ? 'no GPU' : `${row.gpu}: ${row.gpuName ?? 'unnamed'}`,
+      row.gpu === undefined ? noGpuText(data.record.engine.kind) : `${row.gpu}: ${row.gpuName ?? 'unnamed'}`,
       row.memoryUsedMiB,
       row.memoryTotalMiB,
       row.utilizationPercent,
@@ -68,14 +68,92 @@ export function bandsTable({ findings }: InterpretedRun): string {
       steadyWindow
         ? `Window: ${steadyWindow.requests} requests "${steadyWindow.name}" of launch ${steadyWindow.launch}, ${formatMs(steadyWindow.endAtMs - steadyWindow.startAtMs)}.`
         : 'There was no steady stretch of warm requests.',
+      energyText(findings.gpuEnergy),
       ...findings.sampling.map(samplingText),
     ],
   });
 }
 
+function energyText(energy: EnergyFinding): string {
+  if (energy.kind === 'absent') return `Energy of the GPU: not observable: ${energy.because}.`;
+  const { meanW, perRequestJ, window } = energy;
+  return `Energy of the GPU, by its counter: ${formatQuantity(meanW, 'W')} on average over ${formatMs(window.endAtMs - window.startAtMs)}, ${formatQuantity(perRequestJ, 'J')} a request (${window.requests} of them, one at a time, pauses between them inside).`;
+}
+
 function samplingText({ source, n, plannedPerS, perS, longestPauseMs, missing, cpuFraction }: SamplingFinding): string {
   const cost = cpuFraction === undefined ? '' : `; the sampler used ${formatPercent(cpuFraction)} of one core`;
   return `Readings of ${source}: ${formatNumber(perS)} a second of ${formatNumber(plannedPerS)} planned over the whole run (n = ${n}), longest pause ${formatMs(longestPauseMs)}, ${missing} missing${cost}.`;
+}
+
+/** What the samplers cost a request, and how much CPU each of our own processes used. */
+export function observerTable({ findings }: InterpretedRun): string {
+  const { observer } = findings;
+  if ('absentBecause' in observer) return `Not compared: ${observer.absentBecause}.`;
+  const { finding } = observer;
+  const title = (text: string) => stamped(findings.engineKind, text);
+  const ttft = renderTable({
+    title: title('The cost of watching: TTFT with the samplers on and off'),
+    columns: [
+      { header: 'samplers' },
+      { header: 'n', decimals: 0 },
+      { header: 'min (ms)', decimals: 2 },
+      { header: 'median (ms)', decimals: 2 },
+      { header: 'max (ms)', decimals: 2 },
+    ],
+    rows: [
+      [
+        'on',
+        finding.observedTtftMs.n,
+        finding.observedTtftMs.min,
+        finding.observedTtftMs.median,
+        finding.observedTtftMs.max,
+      ],
+      [
+        'off',
+        finding.unobservedTtftMs.n,
+        finding.unobservedTtftMs.min,
+        finding.unobservedTtftMs.median,
+        finding.unobservedTtftMs.max,
+      ],
+    ],
+    notes: [
+      observerText(finding),
+      `A sampler was reading during the TTFT of ${finding.struck} of ${finding.observed} requests with the samplers on, and of ${finding.readingsWhileOff} with them off (must be 0).`,
+      'Cached long prompts of one launch in the order on, off, off, on, off, on, on, off, each after the same pause. NVML stays open while the samplers are off; the prober and the keeper go on.',
+    ],
+  });
+  const cpu = renderTable({
+    title: title('CPU of our own processes meanwhile'),
+    columns: [
+      { header: 'process' },
+      { header: 'samplers' },
+      { header: 'core (%)', decimals: 2 },
+      { header: 'over (s)', decimals: 2 },
+    ],
+    rows: finding.cpu.map(({ role, samplersOn, coreFraction, wallMs }) => [
+      role,
+      samplersOn ? 'on' : 'off',
+      coreFraction * 100,
+      wallMs / 1000,
+    ]),
+    notes: ['From /proc/<pid>/stat, which counts in steps of 10 ms; pauses before the requests are inside.'],
+  });
+  return `${ttft}\n\n${cpu}`;
+}
+
+/** One sentence: the difference with its interval, and what it allows to say. */
+export function observerText(finding: ObserverFinding): string {
+  const { differenceMs, differenceFraction, interval, lowerFraction, upperFraction, verdict, pairs } = finding;
+  const range =
+    interval && lowerFraction !== undefined && upperFraction !== undefined
+      ? `, ${formatPercent(interval.level)} interval ${formatMs(interval.lower)} to ${formatMs(interval.upper)} (${formatPercent(lowerFraction)} to ${formatPercent(upperFraction)})`
+      : ', too few pairs for an interval';
+  const says = {
+    'not resolved': 'not resolved: the difference is not told from 0',
+    slower: 'resolved: slower with the samplers on',
+    faster: 'resolved: faster with the samplers on',
+  }[verdict];
+  return `On minus off: ${formatMs(differenceMs)} (${formatPercent(differenceFraction)} of the median without)${range}, ${pairs} pairs; ${says}.`;
 }
 
 /** What else may have disturbed the run. */

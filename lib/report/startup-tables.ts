@@ -1,6 +1,6 @@
 /** Launches -> tables: the state each one found, its phases, and what no phase explains. */
 import type { LaunchFinding } from '../interpret/findings.js';
-import { formatBytes, formatCount, formatPercent } from '../interpret/format.js';
+import { formatBytes, formatCount, formatMiB, formatMs, formatPercent } from '../interpret/format.js';
 import { parseLogLine } from '../launch/milestones.js';
 import type { StartupTimeline } from '../launch/timeline.js';
 import { hidePaths } from './paths.js';
@@ -28,6 +28,8 @@ export function launchesTable({ findings }: InterpretedRun): string {
       { header: 'stopped by' },
       { header: 'stop (ms)', decimals: 0 },
       { header: 'left over', decimals: 0 },
+      { header: 'GPU memory back' },
+      { header: 'processes left on the GPU' },
     ],
     rows: findings.launches.map((launch) => [
       launch.launch,
@@ -42,10 +44,69 @@ export function launchesTable({ findings }: InterpretedRun): string {
       launch.stoppedHow,
       launch.stopMs,
       launch.leftoverProcesses,
+      gpuMemoryText(launch.gpuAfterStop),
+      gpuProcessesText(launch.gpuAfterStop),
     ]),
     notes: findings.launches.flatMap((launch) =>
       launch.state.proof.map((proof) => `Launch ${launch.launch}: ${proof}`),
     ),
+  });
+}
+
+/** "+0 MiB after 0.12 s": above what the GPUs held before the first launch, and how long after the last process had gone. */
+function gpuMemoryText(after: LaunchFinding['gpuAfterStop']): string | undefined {
+  if (!after) return undefined;
+  if (after.kind === 'absent') return after.because;
+  const { aboveBaselineMiB, back, waitedMs } = after;
+  const above = `${aboveBaselineMiB < 0 ? '-' : '+'}${formatMiB(Math.abs(aboveBaselineMiB))}`;
+  const wait = waitedMs === undefined ? 'not timed' : `${back ? 'after' : 'still after'} ${formatMs(waitedMs)}`;
+  return `${back ? '' : 'no: '}${above}, ${wait}`;
+}
+
+function gpuProcessesText(after: LaunchFinding['gpuAfterStop']): string | undefined {
+  if (after?.kind !== 'read') return undefined;
+  const { processes, processesBefore = 0 } = after;
+  if (processes === undefined) return 'not listed by the driver';
+  return processesBefore > 0 ? `${processes} (${processesBefore} before the first launch)` : String(processes);
+}
+
+/** Launch 1 by itself and the further ones together: how long, how much of it explained, what request 1 cost. */
+export function repeatsTable({ findings }: InterpretedRun): string {
+  const { repeats, worstCoverage: worst } = findings;
+  if (repeats.length === 0) return 'One launch repeats nothing: with more launches, their figures stand here.';
+  const notes = [...new Set(repeats.flatMap(({ note }) => note ?? []))];
+  return renderTable({
+    title: stamped(findings.engineKind, 'From launch to launch'),
+    columns: [
+      { header: 'quantity' },
+      { header: 'unit' },
+      { header: 'launch 1', decimals: 2 },
+      { header: 'n further', decimals: 0 },
+      { header: 'median', decimals: 2 },
+      { header: 'min', decimals: 2 },
+      { header: 'max', decimals: 2 },
+      { header: 'interval from', decimals: 2 },
+      { header: 'interval to', decimals: 2 },
+      { header: 'level (%)', decimals: 1 },
+    ],
+    rows: repeats.map(({ quantity, unit, first, further }) => [
+      quantity,
+      unit,
+      first,
+      further?.n ?? 0,
+      further?.median,
+      further?.min,
+      further?.max,
+      further?.interval?.lower,
+      further?.interval?.upper,
+      further?.interval && further.interval.level * 100,
+    ]),
+    notes: [
+      'Launch 1 found an empty compile cache or an unknown one, and is never put together with the others. An interval of a median needs six launches.',
+      ...notes,
+      'cold_1 of launch 2 is answered whole, as in the seed: it has a wall_s and no TTFT.',
+      ...(worst ? [`Lowest coverage by named phases: ${formatPercent(worst.fraction)} (launch ${worst.launch}).`] : []),
+    ],
   });
 }
 

@@ -3,14 +3,16 @@
  * The labels are the template's own, so that two filled copies can be laid side by side.
  */
 import type { RunData } from '../archive/folder.js';
+import type { EngineKind } from '../archive/record.js';
 import type { SnapshotRow } from '../archive/tables.js';
 import type { BandFinding, Findings, RequestTiming, Summary } from '../interpret/findings.js';
 import { formatNumber, formatPercent, formatQuantity } from '../interpret/format.js';
 import { differencesFromSeed, seedDifferencesTable } from './frozen-tables.js';
 import { requestNote, warmTimings } from './request-tables.js';
-import { modelLabel, stamped } from './subject.js';
+import { modelLabel, noGpuText, rehearsedText, stamped, stampedOnly } from './subject.js';
 import { fixed, renderTable, type Cell } from './table.js';
 import { escapeMarkdown } from './text.js';
+import { truthTable, truthTitle } from './truth-table.js';
 
 const seedRuns = 5;
 
@@ -24,6 +26,7 @@ export function firstTokenLatencyMarkdown(data: RunData, findings: Findings): st
     warmVariance(data, findings),
     sanityMetrics(findings),
     interpretation(findings),
+    ...(findings.truth ? [`## ${truthTitle}`, truthTable({ data, findings })] : []),
   ];
   return `${sections.join('\n\n')}\n`;
 }
@@ -41,13 +44,17 @@ function serverConfig(data: RunData): string {
     blank('MODEL', escapeMarkdown(modelLabel(model))),
     blank(
       'GPU',
-      gpus === '' ? notObservable(`no GPU on this machine (engine device: ${engine.device})`) : escapeMarkdown(gpus),
+      gpus === '' ? notObservable(whyNoGpu(data, ` (engine device: ${engine.device})`)) : escapeMarkdown(gpus),
     ),
     blank('OS/kernel', escapeMarkdown(`${environment.os}, ${environment.kernel}`)),
     blank(
       'vLLM version',
       engine.vllmVersion === undefined
-        ? notObservable(`the ${engine.kind} engine tells no version`)
+        ? notObservable(
+            engine.kind === 'rehearsal'
+              ? `no vLLM ran; ${rehearsedText(engine)}`
+              : `the ${engine.kind} engine tells no version`,
+          )
         : escapeMarkdown(engine.vllmVersion),
     ),
     blank(
@@ -71,9 +78,7 @@ function notes(data: RunData): string {
   const different = differencesFromSeed(data.record).length;
   return [
     engine.kind === 'rehearsal' ? 'REHEARSAL: a stand-in server, no model ran.' : undefined,
-    model.randomWeights
-      ? "Random weights: this project wrote them in the exact shape of the named model, so times are the model's and text is noise."
-      : undefined,
+    model.randomWeights ? randomWeightsNote(engine.kind) : undefined,
     `Environment: ${env.length === 0 ? 'nothing set for the server' : env.join(', ')}.`,
     different === 0
       ? "Every setting has the seed's value."
@@ -81,6 +86,12 @@ function notes(data: RunData): string {
   ]
     .filter(Boolean)
     .join(' ');
+}
+
+function randomWeightsNote(engineKind: EngineKind): string {
+  return engineKind === 'rehearsal'
+    ? 'Random weights: this project wrote the files; the stand-in reads them and computes nothing from them.'
+    : "Random weights: this project wrote them in the exact shape of the named model, so times are the model's and text is noise.";
 }
 
 function gpuSnapshot(data: RunData): string {
@@ -99,9 +110,11 @@ function memoryAt(data: RunData, point: SnapshotRow['point']): string {
   if (seen.length > 0)
     return seen.map((row) => `${row.memoryUsedMiB} (launch ${row.launch}, GPU ${row.gpu ?? 0})`).join(', ');
   if (rows.length === 0) return notObservable(`the run has no snapshot "${point}"`);
-  return notObservable(
-    data.record.environment.gpus.length === 0 ? 'no GPU on this machine' : 'the GPU reported no memory',
-  );
+  return notObservable(data.record.environment.gpus.length === 0 ? whyNoGpu(data) : 'the GPU reported no memory');
+}
+
+function whyNoGpu({ record }: RunData, more = ''): string {
+  return record.engine.kind === 'rehearsal' ? noGpuText('rehearsal') : `no GPU on this machine${more}`;
 }
 
 function coldWarm(data: RunData, findings: Findings): string {
@@ -159,7 +172,7 @@ function summaryBlanks(summary: Summary | undefined, why: string): string[] {
 
 function runTable(data: RunData, first: string, rows: readonly Cell[][]): string {
   return renderTable({
-    title: data.record.engine.kind === 'rehearsal' ? 'REHEARSAL' : undefined,
+    title: stampedOnly(data.record.engine.kind, 'the stand-in answered'),
     columns: [
       { header: first },
       { header: 'wall_s', decimals: 3 },

@@ -25,6 +25,8 @@ export interface GpuSampling {
   readPoint(
     serverPids: ReadonlySet<number>,
   ): { readonly identity: GpuIdentity; readonly reading: GpuReading; readonly otherProcesses?: number | undefined }[];
+  /** Resolves when no question to the driver is under way; what it answered last is dropped, as it would soon be old. */
+  settle(): Promise<void>;
   close(): void;
 }
 
@@ -33,8 +35,7 @@ const pcieEveryMs = 1000;
 
 export function openGpuSampling(clock: Clock, nvmlLibrary?: string): GpuSampling {
   const opened = openNvml(nvmlLibrary);
-  if (opened.kind === 'absent')
-    return { gpus: [], noGpu: opened.reason, readRows: () => [], readPoint: () => [], close: () => undefined };
+  if (opened.kind === 'absent') return noGpuSampling(opened.reason);
   const { nvml } = opened;
   const gpus = gpuIndices(nvml).map((index) => readGpuIdentity(nvml, index));
   const pcie = createPcieReader(nvml, clock);
@@ -58,26 +59,39 @@ export function openGpuSampling(clock: Clock, nvmlLibrary?: string): GpuSampling
         const reading = readGpu(nvml, identity.index);
         return { identity, reading, otherProcesses: others(reading, serverPids) };
       }),
+    settle: pcie.settle,
     close: nvml.close,
   };
 }
 
+/** A machine, or a run, without a GPU: nothing is read. */
+export function noGpuSampling(noGpu: string): GpuSampling {
+  const nothing = { readRows: () => [], readPoint: () => [], settle: () => Promise.resolve(), close: () => undefined };
+  return { gpus: [], noGpu, ...nothing };
+}
+
 /** Keeps one PCIe question in flight per GPU, at most once a second; an answer goes into one row only. */
-function createPcieReader(nvml: Nvml, clock: Clock): { take(index: number): number | undefined } {
+function createPcieReader(
+  nvml: Nvml,
+  clock: Clock,
+): { take(index: number): number | undefined; settle(): Promise<void> } {
   const askedAtMs = new Map<number, number>();
   const answers = new Map<number, number>();
+  const asked = new Map<number, Promise<unknown>>();
   return {
     take: (index) => {
       const answer = answers.get(index);
       answers.delete(index);
       if (clock.nowMs() - (askedAtMs.get(index) ?? -Infinity) >= pcieEveryMs) {
         askedAtMs.set(index, clock.nowMs());
-        readPcieRxMBPerS(nvml, index).then(
+        const reading = readPcieRxMBPerS(nvml, index).then(
           (mbPerS) => mbPerS !== undefined && answers.set(index, mbPerS),
           () => undefined, // A lost GPU is reported by the readings that fail with it.
         );
+        asked.set(index, reading);
       }
       return answer;
     },
+    settle: () => Promise.all(asked.values()).then(() => answers.clear()),
   };
 }

@@ -78,20 +78,36 @@ export interface AchievedRate {
   readonly missing: number;
 }
 
-/** What a sampler with a planned interval really delivered, from its rows in time order. Absent with fewer than two. */
-export function achievedRate(rows: readonly Stamped[], plannedIntervalMs: number): AchievedRate | undefined {
-  const pauses = rows.slice(1).map(({ atMs }, at) => atMs - (rows[at]?.atMs ?? atMs));
+/** A stretch in which nothing was meant to be read. */
+export interface PlannedPause {
+  readonly fromAtMs: number;
+  readonly toAtMs: number;
+}
+
+/**
+ * What a sampler with a planned interval really delivered, from its rows in time order. A gap around a planned pause
+ * is no gap of the sampler and counts nowhere. Absent with fewer than two rows that follow each other.
+ */
+export function achievedRate(
+  rows: readonly Stamped[],
+  plannedIntervalMs: number,
+  planned: readonly PlannedPause[] = [],
+): AchievedRate | undefined {
+  const gaps = rows.slice(1).map(({ atMs }, at) => ({ fromMs: rows[at]?.atMs ?? atMs, toMs: atMs }));
+  const own = gaps.filter((gap) => !planned.some(({ fromAtMs, toAtMs }) => gap.fromMs < toAtMs && gap.toMs > fromAtMs));
+  const pauses = own.map(({ fromMs, toMs }) => toMs - fromMs);
   const spanMs = pauses.reduce((sum, pause) => sum + pause, 0);
   const sorted = [...pauses].sort((a, b) => a - b);
   const median = quantileOfSorted(sorted, 0.5);
   const longest = sorted[sorted.length - 1];
   if (median === undefined || longest === undefined || spanMs <= 0) return undefined;
-  const planned = Math.round(spanMs / plannedIntervalMs) + 1;
+  const stretches = 1 + gaps.length - own.length;
+  const due = Math.round(spanMs / plannedIntervalMs) + stretches;
   return {
     n: rows.length,
     perS: (pauses.length * 1000) / spanMs,
     medianPauseMs: median,
     longestPauseMs: longest,
-    missing: Math.max(0, planned - rows.length),
+    missing: Math.max(0, due - rows.length),
   };
 }

@@ -7,10 +7,10 @@
  */
 import { createInterface } from 'node:readline';
 import { appendRows } from '../archive/folder.js';
-import { tables, type GpuRow, type ProcessRow, type SampleRow } from '../archive/tables.js';
-import { createClock } from '../clock.js';
-import { openGpuSampling } from './gpu-sampling.js';
-import { openHostSampling } from './host-sampling.js';
+import { tables, type GpuRow, type PauseRow, type ProcessRow, type SampleRow } from '../archive/tables.js';
+import { createClock, type Clock } from '../clock.js';
+import { noGpuSampling, openGpuSampling, type GpuSampling } from './gpu-sampling.js';
+import { openHostSampling, type HostSampling } from './host-sampling.js';
 import type { SamplerJob, SamplerReply, SamplerRequest } from './sampler-protocol.js';
 import { pointReadings, processRows, sampleRow, type HostTick } from './samples.js';
 import { runTicks, timerWait, type TickCounts } from './ticks.js';
@@ -35,13 +35,74 @@ function reply(message: SamplerReply): void {
 function sample(job: SamplerJob): void {
   const clock = createClock(BigInt(job.clockOriginNs));
   const host = openHostSampling(job.runDir, clock);
-  const gpu = openGpuSampling(clock, job.nvmlLibrary);
+  const gpu =
+    job.noGpuBecause === undefined ? openGpuSampling(clock, job.nvmlLibrary) : noGpuSampling(job.noGpuBecause);
+  const counts = { host: noTicks, gpu: gpu.noGpu === undefined ? noTicks : undefined };
+  let sampling: Sampling | undefined = startSampling(job, clock, host, gpu);
+  let paused: PauseRow | undefined;
+
+  const halt = async () => {
+    const ended = await sampling?.stop();
+    sampling = undefined;
+    if (!ended) return;
+    counts.host = sumOf(counts.host, ended.host);
+    if (counts.gpu && ended.gpu) counts.gpu = sumOf(counts.gpu, ended.gpu);
+  };
+  const endPause = (atMs: number) => {
+    if (paused) appendRows(job.runDir, tables.pauses, [{ ...paused, toAtMs: atMs }]);
+    paused = undefined;
+  };
+  const answerTo = async (request: SamplerRequest): Promise<void> => {
+    if ('read' in request) return reply(readPoint(host.read, gpu.readPoint));
+    if ('stop' in request) return end();
+    if ('pause' in request) {
+      const launch = sampling?.launch() ?? 0;
+      await halt();
+      await gpu.settle();
+      const atMs = clock.nowMs();
+      paused ??= { launch, fromAtMs: atMs, toAtMs: atMs };
+      return reply({ paused: true, atMs });
+    }
+    const atMs = clock.nowMs();
+    endPause(atMs);
+    sampling ??= startSampling(job, clock, host, gpu);
+    reply({ paused: false, atMs });
+  };
+  let over = false;
+  const end = async (): Promise<void> => {
+    if (over) return;
+    over = true;
+    await halt();
+    endPause(clock.nowMs());
+    host.close();
+    gpu.close();
+    reply({ stopped: true, ...counts });
+    input.close();
+    process.stdin.destroy();
+  };
+  // One after the other: a request that comes while a pause begins is answered after it.
+  let answered = Promise.resolve();
+  input.on('line', (line) => {
+    answered = answered.then(() => answerTo(JSON.parse(line) as SamplerRequest));
+  });
+  input.on('close', () => void end());
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end());
+  reply({ ready: true, gpus: gpu.gpus, driverVersion: gpu.driverVersion, noGpu: gpu.noGpu });
+}
+
+interface Sampling {
+  launch(): number;
+  /** Resolves when the last rows are written and no timer is left. */
+  stop(): Promise<{ readonly host: TickCounts; readonly gpu?: TickCounts | undefined }>;
+}
+
+/** Ticks of host and GPUs until they are stopped. The first row of a stretch has no rates: there is nothing before it. */
+function startSampling(job: SamplerJob, clock: Clock, host: HostSampling, gpu: GpuSampling): Sampling {
   const rows = createRowBuffer(job.runDir);
   const flushing = setInterval(rows.flush, flushEveryMs);
   const stopping = new AbortController();
   const processTicks = Math.max(1, Math.round(processRowsEveryMs / job.intervalMs));
   let before: HostTick | undefined;
-
   const every = (intervalMs: number, read: (tick: number) => void) =>
     runTicks({ intervalMs, clock, waitUntil: timerWait(clock), read, signal: stopping.signal });
   const hostTicks = every(job.intervalMs, (tick) => {
@@ -54,28 +115,27 @@ function sample(job: SamplerJob): void {
     gpu.noGpu === undefined
       ? every(job.gpuIntervalMs, () => rows.gpu.push(...gpu.readRows(before?.launch ?? 0, pidsOf(before))))
       : Promise.resolve(undefined);
-
-  const end = () => {
-    if (stopping.signal.aborted) return;
-    stopping.abort();
-    void Promise.all([hostTicks, gpuTicks]).then(([hostCounts, gpuCounts]: [TickCounts, TickCounts | undefined]) => {
+  return {
+    launch: () => before?.launch ?? 0,
+    stop: async () => {
+      stopping.abort();
+      const [hostCounts, gpuCounts] = await Promise.all([hostTicks, gpuTicks]);
       clearInterval(flushing);
       rows.flush();
-      host.close();
-      gpu.close();
-      reply({ stopped: true, host: hostCounts, gpu: gpuCounts });
-      input.close();
-      process.stdin.destroy();
-    });
+      return { host: hostCounts, gpu: gpuCounts };
+    },
   };
-  input.on('line', (line) => {
-    const request = JSON.parse(line) as SamplerRequest;
-    if ('stop' in request) end();
-    else reply(readPoint(host.read, gpu.readPoint));
-  });
-  input.on('close', end);
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-  reply({ ready: true, gpus: gpu.gpus, driverVersion: gpu.driverVersion, noGpu: gpu.noGpu });
+}
+
+const noTicks: TickCounts = { read: 0, missed: 0, failed: 0 };
+
+function sumOf(a: TickCounts, b: TickCounts): TickCounts {
+  return {
+    read: a.read + b.read,
+    missed: a.missed + b.missed,
+    failed: a.failed + b.failed,
+    lastFailure: b.lastFailure ?? a.lastFailure,
+  };
 }
 
 function readPoint(readHost: () => HostTick, readGpus: ReturnType<typeof openGpuSampling>['readPoint']): SamplerReply {

@@ -11,12 +11,18 @@ export interface SamplerJob {
   readonly gpuIntervalMs: number;
   /** Name or path of NVML; absent: the usual one. */
   readonly nvmlLibrary?: string | undefined;
+  /** Given: NVML is not opened, and this is said to be why there is no GPU. */
+  readonly noGpuBecause?: string | undefined;
 }
 
-/** Later lines. The end of the input means the same as stop: the owner is gone. */
-export type SamplerRequest = { readonly read: 'snapshot-point' } | { readonly stop: true };
+/**
+ * Later lines. The end of the input means the same as stop: the owner is gone. `pause` is answered when the last
+ * reading is done: from then on nothing is read until `resume`, and pauses.csv says from when to when.
+ */
+export type SamplerRequest =
+  { readonly read: 'snapshot-point' } | { readonly pause: true } | { readonly resume: true } | { readonly stop: true };
 
-/** What the sampler answers. Each request to read has one answer, in the order of the requests. */
+/** What the sampler answers. Each request to read, pause or resume has one answer, in the order of the requests. */
 export type SamplerReply =
   | {
       readonly ready: true;
@@ -26,6 +32,7 @@ export type SamplerReply =
     }
   | { readonly reading: readonly PointReading[] }
   | { readonly failed: string }
+  | { readonly paused: boolean; readonly atMs: number }
   | { readonly stopped: true; readonly host: TickCounts; readonly gpu?: TickCounts | undefined };
 
 /** `server.json` in the run folder: written by the keeper while a server lives. */

@@ -7,6 +7,7 @@ import { tables, type SnapshotRow } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
 import { readJsonLines } from '../launch/jsonlines.js';
 import type { GpuIdentity } from './nvml.js';
+import type { PointReading } from './samples.js';
 import type { SamplerJob, SamplerReply, SamplerRequest } from './sampler-protocol.js';
 import type { TickCounts } from './ticks.js';
 
@@ -24,6 +25,8 @@ export interface SamplerOptions {
   readonly gpuIntervalMs?: number | undefined;
   /** Name or path of NVML, for tests and unusual installations. */
   readonly nvmlLibrary?: string | undefined;
+  /** Given: no GPU is looked for, and this is said to be why there is none. */
+  readonly noGpuBecause?: string | undefined;
 }
 
 export interface SamplerReport {
@@ -42,7 +45,12 @@ export interface Sampler {
   /** Why there is no GPU; absent when there is one. */
   readonly noGpu?: string | undefined;
   /** Reads now, appends to snapshots.csv and returns the rows: one a GPU, or one in all without a GPU. */
-  readPoint(point: string, launch: number): Promise<readonly SnapshotRow[]>;
+  readPoint(point: string, launch: number, more?: Pick<SnapshotRow, 'waitedMs'>): Promise<readonly SnapshotRow[]>;
+  /** Reads now and writes nothing. */
+  readNow(): Promise<readonly PointReading[]>;
+  /** Reads nothing more, neither of /proc nor of NVML, from when this resolves until `resume`. NVML stays open. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   /** Ends it after its last rows are written. Can be called again. */
   stop(): Promise<SamplerReport>;
 }
@@ -75,6 +83,7 @@ export async function startSampler(run: SamplerRun, options: SamplerOptions): Pr
     intervalMs: options.intervalMs ?? 100,
     gpuIntervalMs: options.gpuIntervalMs ?? 100,
     nvmlLibrary: options.nvmlLibrary,
+    noGpuBecause: options.noGpuBecause,
   };
   const program = openProgram(options.projectDir, job);
   let ready: SamplerReply;
@@ -87,20 +96,31 @@ export async function startSampler(run: SamplerRun, options: SamplerOptions): Pr
   if (!('ready' in ready)) throw program.error('answered out of turn');
 
   let stopped: Promise<SamplerReport> | undefined;
+  const readNow = async (what: string): Promise<readonly PointReading[]> => {
+    program.ask({ read: 'snapshot-point' });
+    const reply = await program.answer('did not answer', pointLimitMs);
+    if (!('reading' in reply))
+      throw program.error('failed' in reply ? `could not read ${what}: ${reply.failed}` : 'answered out of turn');
+    return reply.reading;
+  };
+  const setPaused = async (paused: boolean): Promise<void> => {
+    program.ask(paused ? { pause: true } : { resume: true });
+    const reply = await program.answer('did not answer', pointLimitMs);
+    if (!('paused' in reply) || reply.paused !== paused) throw program.error('answered out of turn');
+  };
   return {
     pid: program.pid,
     gpus: ready.gpus,
     driverVersion: ready.driverVersion,
     noGpu: ready.noGpu,
-    readPoint: async (point, launch) => {
-      program.ask({ read: 'snapshot-point' });
-      const reply = await program.answer('did not answer', pointLimitMs);
-      if (!('reading' in reply))
-        throw program.error('failed' in reply ? `could not read ${point}: ${reply.failed}` : 'answered out of turn');
-      const rows = reply.reading.map((reading) => ({ launch, point, ...reading }));
+    readPoint: async (point, launch, more) => {
+      const rows = (await readNow(point)).map((reading) => ({ launch, point, ...reading, ...more }));
       appendRows(run.dir, tables.snapshots, rows);
       return rows;
     },
+    readNow: () => readNow('the machine'),
+    pause: () => setPaused(true),
+    resume: () => setPaused(false),
     stop: () => (stopped ??= stopProgram(program)),
   };
 }

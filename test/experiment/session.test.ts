@@ -74,7 +74,7 @@ it('probes an attached server from the first request to the last and keeps every
   ]);
   expect(data.calibration).toHaveLength(120);
   expect(new Set(data.metrics.map(({ scrape }) => scrape))).toEqual(
-    new Set(['after-ready', 'after-warm_1', 'after-warm', 'after-long']),
+    new Set(['after-ready', 'after-warm_1', 'after-whole', 'after-warm', 'after-long']),
   );
   expect(data.snapshots.map(({ point }) => point)).toEqual([
     'before-launch',
@@ -86,6 +86,69 @@ it('probes an attached server from the first request to the last and keeps every
   const findings = interpret(data);
   expect(findings.warmTtftMs?.n).toBe(6);
   expect(findings.launches).toMatchObject([{ outcome: 'attached' }]);
+});
+
+it('sends the same request with the samplers on and off, in turns, and never samples while they are off', async () => {
+  const server = await scripted(speak);
+  const run = await attachedRun(server.origin);
+  const session = await open(run);
+  await session.launch();
+  expect(await session.observer({ runs: 0 })).toEqual([]);
+  const traces = await session.observer({ runs: 3 });
+  await session.close();
+
+  const data = readRun(run.dir);
+  const sent = data.requests.filter(({ name }) => name.endsWith('observed')).map(({ name }) => name);
+  const [on, off] = ['observed', 'unobserved'];
+  expect(sent).toEqual([on, off, off, on, off, on, on, off]);
+  expect(traces).toHaveLength(8);
+  expect(data.requests[0]?.name).toBe('observer-warm');
+  // A resumed sampler goes on until the next pause; two requests in a row with it off share one.
+  expect(data.pauses).toHaveLength(3);
+  for (const { fromAtMs, toAtMs } of data.pauses)
+    expect(data.samples.filter(({ atMs }) => atMs >= fromAtMs && atMs <= toAtMs)).toEqual([]);
+  const inPause = (atMs: number) => data.pauses.some(({ fromAtMs, toAtMs }) => atMs >= fromAtMs && atMs <= toAtMs);
+  for (const { name, sentAtMs = 0, endAtMs = 0 } of data.requests.slice(1))
+    expect([inPause(sentAtMs), inPause(endAtMs)]).toEqual([name === 'unobserved', name === 'unobserved']);
+  expect(data.observers).toHaveLength(8 * 3);
+  expect(new Set(data.observers.map(({ role }) => role))).toEqual(new Set(['sampler', 'prober', 'kernel']));
+  const idle = data.observers.filter(({ role, samplersOn }) => role === 'sampler' && !samplersOn);
+  expect(idle.reduce((sum, { cpuMs }) => sum + cpuMs, 0)).toBeLessThanOrEqual(10);
+  const { observer } = interpret(data);
+  expect(observer).toMatchObject({ finding: { pairs: 4, readingsWhileOff: 0, verdict: 'not resolved' } });
+});
+
+it('goes on sampling when the comparison is interrupted', async () => {
+  const server = await scripted(speak);
+  const run = await attachedRun(server.origin);
+  const session = await open(run);
+  await session.launch();
+  const controller = new AbortController();
+  const interrupted = session.observer(
+    { runs: 2 },
+    ({ request }) => {
+      if (request.name === 'unobserved') controller.abort();
+    },
+    controller.signal,
+  );
+  await expect(interrupted).rejects.toThrow(/abort/i);
+  const pausesBefore = readRun(run.dir).pauses;
+  expect(pausesBefore).toHaveLength(1);
+  await session.close();
+  expect(readRun(run.dir).pauses).toEqual(pausesBefore);
+});
+
+it('sends streamed warm requests until they last as long as was asked for', async () => {
+  const server = await scripted(speak);
+  const run = await attachedRun(server.origin);
+  const session = await open(run);
+  await session.launch();
+  const traces = await session.warm({ whole: 1, streamed: 2, atLeastMs: 500 });
+  await session.close();
+  const streamed = traces.filter(({ request }) => request.streamed).map(({ request }) => request);
+  expect(streamed.length).toBeGreaterThan(2);
+  expect(streamed.map(({ index }) => index)).toEqual(streamed.map((_, at) => at + 2));
+  expect((streamed.at(-1)?.endAtMs ?? 0) - (streamed[0]?.startAtMs ?? 0)).toBeGreaterThan(400);
 });
 
 it('sends the constant payload of the seed, and salts that make each unique prompt new and the cached ones alike', async () => {

@@ -6,7 +6,7 @@ import { resolveConfig, type RunConfig } from '../../lib/freeze/config.js';
 import type { FoundEngine } from '../../lib/freeze/engine.js';
 import { formatServeScript } from '../../lib/freeze/servescript.js';
 import type { ConfigInput } from '../../lib/freeze/settings.js';
-import { attachedEngine, cpuEngine, cudaEngine } from './engines.js';
+import { attachedEngine, cpuEngine, cudaEngine, rehearsalEngine } from './engines.js';
 
 function configFor(engine: FoundEngine, cell: ConfigInput = {}): RunConfig {
   return resolveConfig(
@@ -37,6 +37,34 @@ describe('buildEngine', () => {
     const { engine, entries } = buildEngine({ ...cudaEngine, start }, configFor(cudaEngine), context);
     expect(engine.command.slice(0, 6)).toEqual([...start, '/models/phi', '--dtype']);
     expect(entries.some(({ field }) => field === 'launcher')).toBe(false);
+  });
+
+  it('starts the stand-in as it would start vLLM, with the few variables it reads', () => {
+    const found: FoundEngine = {
+      ...rehearsalEngine('/project'),
+      rehearsal: { name: 'cpu', says: 'says', given: 'cpu', replays: 'vLLM 0.32.0' },
+    };
+    const config = { ...configFor(cpuEngine), gpuMemoryUtilization: undefined };
+    const { engine, entries } = buildEngine(found, config, { ...context, inherited: { OMP_NUM_THREADS: '4' } });
+    expect(engine).toMatchObject({ kind: 'rehearsal', device: 'none', replays: 'vLLM 0.32.0' });
+    expect(engine.vllmVersion).toBeUndefined();
+    expect(engine.command.slice(0, 4)).toEqual([
+      process.execPath,
+      '--import',
+      'file:///project/node_modules/tsx/dist/loader.mjs',
+      '/project/lib/rehearsal/server.ts',
+    ]);
+    expect(engine.command.slice(4).join(' ')).toBe(
+      'serve /models/phi --dtype auto --max-model-len 4096 --port 8000 --host 127.0.0.1 ' +
+        '--served-model-name microsoft/Phi-3-mini-4k-instruct --enable-prompt-tokens-details --enable-per-request-metrics',
+    );
+    expect(engine.env).toEqual({
+      DAY007_RUN_ID: 'r1',
+      DAY007_REHEARSAL_PROFILE: 'cpu',
+      VLLM_CACHE_ROOT: '/project/data/runs/r1/vllm-cache',
+    });
+    expect(entries.find(({ field }) => field === 'launcher')?.value).toBe('the rehearsal engine');
+    expect(entries.some(({ field }) => field === 'OMP_NUM_THREADS')).toBe(false);
   });
 
   it('passes no share of memory on a CPU, but the KV size', () => {

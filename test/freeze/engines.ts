@@ -1,5 +1,6 @@
 /** Engines as findEngine describes them, for tests that need no disk. */
 import type { FoundEngine } from '../../lib/freeze/engine.js';
+import { rehearsalStart } from '../../lib/freeze/rehearsal.js';
 
 const flags = ['--served-model-name', '--enable-prompt-tokens-details', '--enable-per-request-metrics'];
 
@@ -20,6 +21,15 @@ export const cudaEngine: FoundEngine = {
   vllmVersion: '0.26.0',
   chosenBecause: 'a test needs a GPU engine',
 };
+/** As found in `projectRoot`; its profile is read when the configuration is resolved. */
+export const rehearsalEngine = (projectRoot: string): FoundEngine => ({
+  kind: 'rehearsal',
+  device: 'none',
+  start: rehearsalStart(projectRoot),
+  flags,
+  hasFlashinfer: false,
+  chosenBecause: 'a test needs a stand-in',
+});
 export const attachedEngine: FoundEngine = {
   kind: 'attach',
   device: 'unknown',

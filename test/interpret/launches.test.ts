@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LaunchRow, ProcessRow } from '../../lib/archive/tables.js';
+import { backAtBaselineMiB } from '../../lib/experiment/gpumemory.js';
 import { gapActivity } from '../../lib/interpret/activity.js';
 import { launchFindings, termLengths, unionMs } from '../../lib/interpret/launches.js';
 import { launchState, stateThresholds, type StateEvidence } from '../../lib/interpret/state.js';
@@ -56,6 +57,51 @@ describe('launchFindings', () => {
     });
     expect(first?.readyMs).toBeUndefined();
     expect(first?.timeline).toBeUndefined();
+  });
+});
+
+describe('GPU memory after a stop', () => {
+  const point = (launch: number, name: string, memoryUsedMiB: number, more = {}) => ({
+    launch,
+    point: name,
+    atMs: 0,
+    gpu: 0,
+    memoryUsedMiB,
+    ...more,
+  });
+  const afterStop = (snapshots: ReturnType<typeof buildRun>['snapshots'], gpu = true) =>
+    findingsOf({ ...buildRun({ gpu }), snapshots }).map(({ gpuAfterStop }) => gpuAfterStop);
+
+  it('is held against what was there before the first launch, launch by launch', () => {
+    const [first, second] = afterStop([
+      point(0, 'before-launch', 500, { otherProcesses: 1 }),
+      point(1, 'after-ready', 70_000),
+      point(1, 'after-stop', 500 + backAtBaselineMiB, { otherProcesses: 1, waitedMs: 120 }),
+      point(2, 'after-stop', 501 + backAtBaselineMiB, { otherProcesses: 2, waitedMs: 10_040 }),
+    ]);
+    expect(first).toEqual({
+      kind: 'read',
+      aboveBaselineMiB: backAtBaselineMiB,
+      waitedMs: 120,
+      back: true,
+      processes: 1,
+      processesBefore: 1,
+    });
+    expect(second).toMatchObject({ back: false, waitedMs: 10_040, processes: 2 });
+  });
+
+  it('is absent with the reason', () => {
+    expect(afterStop([], false)[0]).toEqual({ kind: 'absent', because: 'no GPU' });
+    expect(afterStop([point(0, 'before-launch', 5)])[0]).toEqual({
+      kind: 'absent',
+      because: 'no reading after the stop',
+    });
+    expect(afterStop([point(1, 'after-stop', 5)])[0]).toEqual({
+      kind: 'absent',
+      because: 'no reading before the first launch',
+    });
+    const [attached] = findingsOf({ ...buildRun({ engineKind: 'attach' }), stops: [] });
+    expect(attached?.gpuAfterStop).toBeUndefined();
   });
 });
 

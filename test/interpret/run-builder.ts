@@ -104,6 +104,8 @@ export function buildRun(options: RunOptions = {}): RunData {
       leftoverProcesses: 0,
     })),
     truth: [],
+    observers: [],
+    pauses: [],
     startup: attached ? [] : numbers.flatMap((launch) => startupOf(launch, options)),
     requests: rows,
     chunks: requests.flatMap(({ chunks }) => chunks),

@@ -34,6 +34,19 @@ describe('what the samplers delivered', () => {
     });
   });
 
+  it('leaves a planned pause out of rate, gaps and cost', () => {
+    const run = { ...sampledAt([0, 100, 200, 1250, 1350]), pauses: [{ launch: 1, fromAtMs: 210, toAtMs: 1150 }] };
+    expect(samplingFindings(run)[0]).toEqual({
+      source: 'host',
+      n: 5,
+      plannedPerS: 10,
+      perS: 10,
+      longestPauseMs: 100,
+      missing: 0,
+      cpuFraction: 8 / (1350 - 940),
+    });
+  });
+
   it('does not depend on the order of the rows', () => {
     expect(samplingFindings(sampledAt([300, 0, 400, 100]))[0]).toMatchObject({ perS: 7.5, longestPauseMs: 200 });
   });

@@ -8,11 +8,14 @@ import {
   p99,
   pairedDifferences,
   quantile,
+  quartiles,
   runsToResolve,
+  shiftOf,
+  signedRankChances,
   sortSamples,
   summarize,
 } from '../../lib/interpret/stats.js';
-import { drawMany, shapes, uniformFrom } from './random.js';
+import { autocorrelated, clumpedShapes, drawMany, shapes, uniformFrom, type Shape } from './random.js';
 
 const values = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 60 });
 const fractions = fc.double({ min: 0, max: 1, noNaN: true });
@@ -189,6 +192,169 @@ describe('paired differences', () => {
         );
       }),
     );
+  });
+});
+
+/** Every subset of the ranks 1 ... n is as likely as any other: count the sums one by one. */
+function naiveSignedRankChances(n: number): number[] {
+  const counts = Array.from({ length: (n * (n + 1)) / 2 + 1 }, () => 0);
+  for (let subset = 0; subset < 2 ** n; subset += 1) {
+    let sum = 0;
+    for (let rank = 1; rank <= n; rank += 1) if (Math.floor(subset / 2 ** (rank - 1)) % 2 === 1) sum += rank;
+    counts[sum] = (counts[sum] ?? 0) + 1;
+  }
+  return counts.map((count) => count / 2 ** n);
+}
+
+/** Shifts that the test keeps, found by trying: reject where the smaller rank sum is below what the level allows. */
+function keepsShift(differences: readonly number[], shift: number, level: number): boolean {
+  const ranked = differences.map((value) => value - shift).sort((a, b) => Math.abs(a) - Math.abs(b));
+  const positive = ranked.reduce((sum, value, at) => sum + (value > 0 ? at + 1 : 0), 0);
+  const negative = ranked.reduce((sum, value, at) => sum + (value < 0 ? at + 1 : 0), 0);
+  const chances = naiveSignedRankChances(differences.length);
+  const tail = chances.slice(0, Math.min(positive, negative) + 1).reduce((sum, chance) => sum + chance, 0);
+  return 2 * tail > 1 - level;
+}
+
+describe('shiftOf', () => {
+  it('is worked out by hand for three differences', () => {
+    // Averages of all pairs: 1, 1.5, 3.5, 2, 4, 6. Their median is 2.75.
+    expect(shiftOf([1, 2, 6])).toEqual({ n: 3, shift: 2.75, interval: undefined });
+  });
+
+  it('has no interval below six pairs, and [min, max] at 96.875 % for six', () => {
+    expect(shiftOf([1, 2, 3, 4, 5])?.interval).toBeUndefined();
+    expect(shiftOf([5, 3, 1, 9, 7, 4])?.interval).toEqual({ lower: 1, upper: 9, level: 0.96875 });
+    expect(shiftOf([])).toBeUndefined();
+  });
+
+  it('has the level of the published table for twelve pairs: 14th smallest and largest average, 95.75 %', () => {
+    // Critical value 13 at two-sided 5 % (Wilcoxon 1945): P(W <= 13) = 0.0212.
+    const twelve = Array.from({ length: 12 }, (_, at) => 2 ** at);
+    const averages = twelve.flatMap((a, at) => twelve.slice(at).map((b) => (a + b) / 2)).sort((a, b) => a - b);
+    const interval = shiftOf(twelve)?.interval;
+    expect([interval?.lower, interval?.upper]).toEqual([averages[13], averages[78 - 14]]);
+    expect(interval?.level).toBeCloseTo(0.95752, 5);
+  });
+
+  it('counts the chances of a rank sum as trying every sign does', () => {
+    for (let n = 0; n <= 10; n += 1) {
+      const naive = naiveSignedRankChances(n);
+      expect(signedRankChances(n)).toHaveLength(naive.length);
+      signedRankChances(n).forEach((chance, w) => expect(chance).toBeCloseTo(naive[w] ?? NaN, 12));
+    }
+  });
+
+  it('ends its interval exactly where the test begins to reject', () => {
+    const random = uniformFrom(23);
+    for (let set = 0; set < 40; set += 1) {
+      const differences = Array.from({ length: 6 + (set % 5) }, () => random() * 10 - 3);
+      const { lower = NaN, upper = NaN } = shiftOf(differences)?.interval ?? {};
+      const step = 1e-6;
+      expect([lower - step, lower + step].map((shift) => keepsShift(differences, shift, 0.95))).toEqual([false, true]);
+      expect([upper - step, upper + step].map((shift) => keepsShift(differences, shift, 0.95))).toEqual([true, false]);
+    }
+  });
+
+  it('moves with its differences and turns around with them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 6, maxLength: 20 }), (values) => {
+        const shift = shiftOf(values);
+        const turned = shiftOf(values.map((value) => -value));
+        expect(turned?.shift).toBeCloseTo(-(shift?.shift ?? NaN), 9);
+        expect(turned?.interval?.lower).toBeCloseTo(-(shift?.interval?.upper ?? NaN), 9);
+        expect(shiftOf(values.map((value) => value + 512))?.shift).toBeCloseTo((shift?.shift ?? NaN) + 512, 9);
+      }),
+    );
+  });
+});
+
+const trials = 1000;
+/** Four standard errors of 1,000 tries: a test that fails has found something. */
+const slack = (level: number) => 4 * Math.sqrt((level * (1 - level)) / trials);
+
+/** How often the interval of a shift holds the true one, for pairs whose two sides have the same shape. */
+function shiftCoverage(draw: (n: number) => readonly number[], pairs: number, shift: number, drift: number) {
+  let covered = 0;
+  let level = 0;
+  for (let trial = 0; trial < trials; trial += 1) {
+    const values = draw(2 * pairs).map((value, at) => value + drift * at);
+    const differences = Array.from({ length: pairs }, (_, pair) => {
+      const [first = 0, second = 0] = values.slice(2 * pair, 2 * pair + 2);
+      // On and off take turns in going first, as in the order of the requests.
+      return pair % 2 === 0 ? first + shift - second : second + shift - first;
+    });
+    const { interval } = shiftOf(differences) ?? {};
+    level = interval?.level ?? 0;
+    if (interval && interval.lower <= shift && shift <= interval.upper) covered += 1;
+  }
+  return { covered: covered / trials, level };
+}
+
+describe('the interval of a shift, over 1,000 made-up comparisons', () => {
+  it.each(shapes)('holds the true shift of $name values as often as its level says', (shape) => {
+    const random = uniformFrom(31);
+    for (const pairs of [6, 12, 20]) {
+      const { covered, level } = shiftCoverage((n) => drawMany(shape, n, random), pairs, 0.7, 0);
+      expect(Math.abs(covered - level)).toBeLessThan(slack(level));
+    }
+  });
+
+  it.each(clumpedShapes)('holds it at least so often where values are $name', (shape) => {
+    const random = uniformFrom(33);
+    const { covered, level } = shiftCoverage((n) => drawMany(shape, n, random), 12, 2, 0);
+    expect(covered).toBeGreaterThan(level - slack(level));
+  });
+
+  it('is not misled by a steady drift, because on and off take turns in going first', () => {
+    const random = uniformFrom(35);
+    const normal = shapes[0] as Shape;
+    const { covered, level } = shiftCoverage((n) => drawMany(normal, n, random), 12, 0.7, 0.3);
+    expect(covered).toBeGreaterThan(level - slack(level));
+  });
+
+  it('keeps its level where neighbours are alike: what they share cancels', () => {
+    const random = uniformFrom(37);
+    const { covered, level } = shiftCoverage((n) => autocorrelated(0.8, n, random), 12, 0.7, 0);
+    expect(covered).toBeGreaterThan(level - slack(level));
+  });
+});
+
+describe('the interval of a median, over 1,000 made-up samples', () => {
+  const coverage = (draw: () => readonly number[], truth: number) => {
+    let covered = 0;
+    let level = 0;
+    for (let trial = 0; trial < trials; trial += 1) {
+      const interval = medianInterval(sortSamples(draw()));
+      level = interval?.level ?? 0;
+      if (interval && interval.lower <= truth && truth <= interval.upper) covered += 1;
+    }
+    return { covered: covered / trials, level };
+  };
+
+  it.each([...shapes, ...clumpedShapes])(
+    'is held for $name values: at its level, or above where there are ties',
+    (shape) => {
+      const random = uniformFrom(41);
+      for (const n of [10, 65]) {
+        const { covered, level } = coverage(() => drawMany(shape, n, random), shape.trueMedian);
+        expect(level).toBeLessThan(0.98);
+        expect(covered).toBeGreaterThan(level - slack(level));
+        if (shape.ties !== true) expect(covered).toBeLessThan(level + slack(level));
+      }
+    },
+  );
+
+  it('is not held where each value takes after the one before: the limit that its doc comment names', () => {
+    const random = uniformFrom(43);
+    expect(coverage(() => autocorrelated(0.8, 60, random), 0).covered).toBeLessThan(0.8);
+  });
+});
+
+describe('quartiles', () => {
+  it('follow the quantile definition', () => {
+    expect(quartiles(sortSamples([40, 10, 30, 20]))).toEqual({ lower: 17.5, upper: 32.5 });
+    expect(quartiles(sortSamples([]))).toBeUndefined();
   });
 });
 

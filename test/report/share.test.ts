@@ -334,12 +334,31 @@ describe('shareRun', { timeout: 30_000 }, () => {
   });
 });
 
+describe('a rehearsal', () => {
+  it('is shared only under a name that says so', () => {
+    writeSampleRun('');
+    const file = join(runDir, 'run.json');
+    const record = JSON.parse(readFileSync(file, 'utf8')) as typeof sampleRecord;
+    writeFileSync(file, JSON.stringify({ ...record, engine: { ...record.engine, kind: 'rehearsal' } }));
+    expect(() => shareRun(runDir, published, 'cpu-qwen', identity)).toThrow(/begins with "rehearsal-"/);
+    expect(existsSync(join(published, 'cpu-qwen'))).toBe(false);
+    expect(existsSync(shareRun(runDir, published, 'rehearsal-mine', identity).folder)).toBe(true);
+  });
+});
+
 describe('defaultShareName', () => {
   it('says device, model and day, and REHEARSAL where it was one', () => {
     expect(defaultShareName(sampleRecord)).toBe('cpu-qwen2.5-0.5b-2026-11-24');
     expect(defaultShareName({ ...sampleRecord, engine: { ...sampleRecord.engine, kind: 'rehearsal' } })).toBe(
       'rehearsal-cpu-qwen2.5-0.5b-2026-11-24',
     );
+    expect(
+      defaultShareName({
+        ...sampleRecord,
+        config: { ...sampleRecord.config, rehearsalProfile: '/home/carol/my slow.json' },
+        engine: { ...sampleRecord.engine, kind: 'rehearsal', device: 'none' },
+      }),
+    ).toBe('rehearsal-my-slow-qwen2.5-0.5b-2026-11-24');
     expect(defaultShareName({ ...sampleRecord, model: { ...sampleRecord.model, name: '/home/carol/My Model' } })).toBe(
       'cpu-my-model-2026-11-24',
     );

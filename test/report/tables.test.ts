@@ -16,9 +16,22 @@ import {
   seedDifferencesTable,
   workloadTable,
 } from '../../lib/report/frozen-tables.js';
-import { coldWarmTable, definitionsTable, prefixTable, warmTable } from '../../lib/report/request-tables.js';
-import { bandsTable, interferenceTable, snapshotTable, stopwatchTable } from '../../lib/report/snapshot-tables.js';
-import { launchesTable, phasesTable, termsTable } from '../../lib/report/startup-tables.js';
+import {
+  coldWarmTable,
+  definitionsTable,
+  prefixTable,
+  serverTtftTable,
+  warmTable,
+} from '../../lib/report/request-tables.js';
+import {
+  bandsTable,
+  interferenceTable,
+  observerTable,
+  snapshotTable,
+  stopwatchTable,
+} from '../../lib/report/snapshot-tables.js';
+import { launchesTable, phasesTable, repeatsTable, termsTable } from '../../lib/report/startup-tables.js';
+import type { LaunchFinding } from '../../lib/interpret/findings.js';
 import type { InterpretedRun } from '../../lib/report/subject.js';
 import { fullRun, gpuRun, partialRun, rehearsalRun, sampleRecord } from './sample.js';
 
@@ -35,10 +48,13 @@ const ofRun: Readonly<Record<string, (run: InterpretedRun) => string>> = {
   definitionsTable,
   prefixTable,
   warmTable,
+  serverTtftTable,
   bandsTable,
   interferenceTable,
+  observerTable,
   stopwatchTable,
   launchesTable,
+  repeatsTable,
   phasesTable,
   termsTable,
   snapshotTable: (run) => snapshotTable(run.data),
@@ -108,6 +124,48 @@ describe('the tables of a run', () => {
   it('say of a dead launch that it never was ready', () => {
     expect(rowOf(answerTable(partialRun()), 'launch 1 -> ready')[1]).toBe('never ready (died)');
     expect(phasesTable(partialRun())).toContain('Launch 1 never became ready (died)');
+  });
+  it('say of each launch what its stop left on the GPU', () => {
+    const run = fullRun();
+    const read = { kind: 'read', aboveBaselineMiB: 0, waitedMs: 120, back: true, processes: 0 } as const;
+    const withGpu = (gpuAfterStop: LaunchFinding['gpuAfterStop']) => {
+      const launches = run.findings.launches.map((launch) => ({ ...launch, gpuAfterStop }));
+      return rowOf(launchesTable({ ...run, findings: { ...run.findings, launches } }), '1').slice(-2);
+    };
+    expect(withGpu(read)).toEqual(['+0 bytes, after 120 ms', '0']);
+    expect(withGpu({ ...read, aboveBaselineMiB: 900, waitedMs: 10_000, back: false, processes: 3 })).toEqual([
+      'no: +900 MiB, still after 10.0 s',
+      '3',
+    ]);
+    expect(withGpu({ ...read, waitedMs: undefined, processes: undefined })).toEqual([
+      '+0 bytes, not timed',
+      'not listed by the driver',
+    ]);
+    expect(withGpu({ ...read, processes: 1, processesBefore: 1 })[1]).toBe('1 (1 before the first launch)');
+    expect(withGpu({ kind: 'absent', because: 'no GPU' })).toEqual(['no GPU', '–']);
+  });
+  it('keep launch 1 apart from the others', () => {
+    const table = repeatsTable(fullRun());
+    expect(rowOf(table, 'launch -> ready').slice(2, 5)).toEqual(['40.00', '1', '20.00']);
+    expect(rowOf(table, 'TTFT of cold_1').slice(2, 5)).toEqual(['800.00', '0', '–']);
+    expect(table).toContain('Lowest coverage by named phases: 96.0 % (launch 1).');
+    expect(repeatsTable(partialRun())).toContain('One launch repeats nothing');
+  });
+  it('say what watching costs, or why nothing was compared', () => {
+    expect(observerTable(fullRun())).toContain(
+      'On minus off: 1.00 ms (5.00 % of the median without), 95.8 % interval -1.00 ms to 3.00 ms (-5.00 % to 15.0 %), 12 pairs; not resolved',
+    );
+    expect(observerTable(partialRun())).toBe(
+      'Not compared: no requests with and without samplers were sent in this run.',
+    );
+  });
+  it("hold the client's TTFT against the server's, and say what cannot be seen", () => {
+    const table = serverTtftTable(fullRun());
+    expect(rowOf(table, '1', 'warm').slice(2, 8)).toEqual(['engine', '10', 'median', '42.25', '40.00', '2.25']);
+    expect(table).toContain('not observable: nobody asked');
+    expect(table).toContain('0.320 ms median, 0.340 ms at most');
+    expect(warmTable(fullRun())).toContain('half of them 2.10 ms to 2.40 ms, all 2.00 ms to 3.00 ms (n = 10)');
+    expect(warmTable(partialRun())).toContain("TTFT against the server's own: no streamed warm request.");
   });
   it('give phases with evidence, the remainder and the three largest gaps with what ran meanwhile', () => {
     const table = phasesTable(fullRun());

@@ -90,6 +90,23 @@ describe('the achieved rate', () => {
     });
   });
 
+  it('does not count a planned pause as a gap, wherever in it the sampler stopped and began again', () => {
+    const at = (atMs: number) => ({ atMs });
+    // Two stretches of three readings; 4.45 s between them are planned.
+    const rows = [at(100), at(200), at(300), at(4750), at(4850), at(4950)];
+    const pauses = [{ fromAtMs: 340, toAtMs: 4650 }];
+    expect(achievedRate(rows, 100, pauses)).toEqual({
+      n: 6,
+      perS: 10,
+      medianPauseMs: 100,
+      longestPauseMs: 100,
+      missing: 0,
+    });
+    expect(achievedRate(rows, 100)?.missing).toBe(44);
+    // A pause elsewhere excuses nothing.
+    expect(achievedRate(rows, 100, [{ fromAtMs: 5000, toAtMs: 6000 }])?.missing).toBe(44);
+  });
+
   it('is absent with fewer than two rows', () => {
     expect(achievedRate([], 100)).toBeUndefined();
     expect(achievedRate([{ atMs: 3 }], 100)).toBeUndefined();

@@ -68,6 +68,14 @@ it('samples the node before a server lives, then the tree that server.json names
   expect(readRows(runDir, tables.gpu)).toEqual([]);
 });
 
+it('leaves NVML alone where it is told why there is no GPU, and says that', async () => {
+  // A library that would be opened if anybody tried: the one of libc has no nvmlInit_v2, which would be told.
+  const sampler = await start({ nvmlLibrary: 'libc.so.6', noGpuBecause: 'no GPU (rehearsal)' });
+  expect(sampler).toMatchObject({ noGpu: 'no GPU (rehearsal)', gpus: [] });
+  const other = await start({ nvmlLibrary: 'libc.so.6' });
+  expect(other.noGpu).not.toBe(sampler.noGpu);
+});
+
 it('reads a snapshot point at once and saves it', async () => {
   const sampler = await start({ intervalMs: 60_000 });
   const askedAtMs = clock.nowMs();
@@ -86,6 +94,38 @@ it('reads a snapshot point at once and saves it', async () => {
     'after-ready',
     'after-cold_1',
   ]);
+});
+
+it('reads nothing between pause and resume, writes down the pause, and begins again without a rate over it', async () => {
+  const sampler = await start({ intervalMs: 20 });
+  await until(() => expect(readRows(runDir, tables.samples).length).toBeGreaterThan(3));
+  await sampler.pause();
+  const before = readRows(runDir, tables.samples).length;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(readRows(runDir, tables.samples)).toHaveLength(before);
+  await sampler.resume();
+  await until(() => expect(readRows(runDir, tables.samples).length).toBeGreaterThan(before + 3));
+  const report = await sampler.stop();
+
+  const samples = readRows(runDir, tables.samples);
+  const [pause, ...more] = readRows(runDir, tables.pauses);
+  expect(more).toEqual([]);
+  if (!pause) throw new Error('no pause was written');
+  expect(pause.toAtMs - pause.fromAtMs).toBeGreaterThanOrEqual(300);
+  expect(samples.filter(({ atMs }) => atMs >= pause.fromAtMs && atMs <= pause.toAtMs)).toEqual([]);
+  const afterwards = samples.filter(({ atMs }) => atMs > pause.toAtMs);
+  expect(afterwards[0]?.cpuBusyFraction).toBeUndefined();
+  expect(samples.filter(({ atMs }) => atMs < pause.fromAtMs)).toHaveLength(before);
+  expect(report).toMatchObject({ how: 'asked', host: { read: samples.length, failed: 0 } });
+});
+
+it('answers in the order it was asked, twice paused or not paused at all, and writes down a pause that its end cuts off', async () => {
+  const sampler = await start();
+  const [, , rows] = await Promise.all([sampler.resume(), sampler.pause(), sampler.readNow(), sampler.pause()]);
+  expect(rows).toHaveLength(1);
+  expect(readRows(runDir, tables.snapshots)).toEqual([]);
+  expect((await sampler.stop()).how).toBe('asked');
+  expect(readRows(runDir, tables.pauses)).toHaveLength(1);
 });
 
 it('goes on when a notebook cell is interrupted', async () => {

@@ -1,4 +1,4 @@
-// Starts the tslab kernel for this project's notebooks. tslab leaves five things open that they need; each is one
+// Starts the tslab kernel for this project's notebooks. tslab leaves some things open that they need; each is one
 // function below. Two of them wrap methods of tslab's own classes, which is why package.json pins tslab exactly.
 'use strict';
 
@@ -6,6 +6,22 @@ const { join } = require('node:path');
 const { formatWithOptions } = require('node:util');
 
 const PARENT_CHECK_MS = 500;
+/** Longer than the keeper gives a server to leave: an interrupted launch ends by itself before this. */
+const LAST_WORD_MS = 30_000;
+const TSLAB_INTERRUPT = 'Interrupted asynchronously';
+/** Their messages say what happened, the evidence and what to try: a stack and fields below only hide that. */
+const SPEAK_FOR_THEMSELVES = new Set([
+  'ArchiveError',
+  'ConfigError',
+  'EngineError',
+  'FreezeError',
+  'InterruptedError',
+  'LaunchError',
+  'ModelError',
+  'SamplerError',
+  'SanityError',
+  'SessionError',
+]);
 
 standInProjectRoot();
 leaveWithParent();
@@ -14,6 +30,7 @@ const jupyter = require('tslab/dist/jupyter.js');
 const tslab = require('tslab/dist/main.js');
 announceExecution(jupyter.ZmqServer.prototype);
 nameErrorInReply(jupyter.JupyterHandlerImpl.prototype, reportsOf(tslab.main));
+leaveLastWordToWork();
 
 /** Cells say `./lib/index`, whatever folder their notebook lies in: tslab resolves from the folder it starts in. */
 function standInProjectRoot() {
@@ -55,13 +72,24 @@ function announceExecution(server) {
 function reportsOf(main) {
   const reports = [];
   const { error } = console;
-  console.error = (...report) => {
+  console.error = (...told) => {
+    const report = told.map(inPlainWords);
     reports.push(report);
-    error(...report);
+    error(...report.map((part) => (speaksForItself(part) ? `${part.name}: ${part.message}` : part)));
   };
   main();
   console.error = error;
   return reports;
+}
+
+function inPlainWords(part) {
+  if (!(part instanceof Error) || part.message !== TSLAB_INTERRUPT) return part;
+  const sentence = 'The cell was interrupted. What it had begun may go on until it ends by itself.';
+  return Object.assign(new Error(sentence), { name: 'InterruptedError' });
+}
+
+function speaksForItself(part) {
+  return part instanceof Error && SPEAK_FOR_THEMSELVES.has(part.name);
 }
 
 /** A failed cell's reply names its error: tslab answers a bare "error", so that a headless run could not say why it stopped. */
@@ -78,5 +106,22 @@ function describeFailure(failures) {
   const [thrown] = failures.at(-1) ?? [];
   const text = failures.map((report) => formatWithOptions({ colors: false }, ...report)).join('\n');
   const [ename, evalue] = thrown instanceof Error ? [thrown.name, thrown.message] : ['CellError', text];
-  return { ename, evalue, traceback: text.split('\n') };
+  return { ename, evalue, traceback: speaksForItself(thrown) ? [`${ename}: ${evalue}`] : text.split('\n') };
+}
+
+/**
+ * tslab fails an interrupted cell at once while its work goes on, so that the next cell meets a server that is still
+ * being stopped. Work that ends itself on SIGINT says so by `endsItsCell` on its listener (lib/experiment/interrupt.ts):
+ * it is waited for and its error is the cell's. A second interrupt, or work that takes too long, is tslab's again.
+ */
+function leaveLastWordToWork() {
+  const [failCell] = process.listeners('SIGINT');
+  process.off('SIGINT', failCell);
+  let asked;
+  process.on('SIGINT', () => {
+    const work = process.listeners('SIGINT').find((listener) => listener.endsItsCell);
+    if (!work || work === asked) return failCell();
+    asked = work;
+    setTimeout(() => process.listeners('SIGINT').includes(work) && failCell(), LAST_WORD_MS).unref();
+  });
 }

@@ -1,0 +1,108 @@
+/** More and more events a second, until a client's stamps come too late: where its limit is. */
+import type { Clock } from '../clock.js';
+import { awake, type ProbeMode } from '../probe/mode.js';
+import { shuffled } from '../probe/random.js';
+import { spreadOf } from '../probe/spread.js';
+import { judgeStamps, type JudgedStamp, type TruthStream } from '../probe/truth.js';
+import { runBlock, type BenchClient } from './block.js';
+
+/** Above this a stamp no longer tells two tokens of a fast server apart. */
+export const rampLimitMs = 5;
+
+export interface RampStep {
+  readonly streams: number;
+  readonly chunkDelayMs: number;
+}
+
+/** What a client did at one step. */
+export interface RampPoint extends RampStep {
+  readonly client: string;
+  readonly events: number;
+  /** Events a second that the server was asked for, and those that it wrote while all streams ran. */
+  readonly askedPerS: number;
+  readonly writtenPerS: number;
+  readonly medianErrorMs: number;
+  readonly p99ErrorMs: number;
+}
+
+export interface RampEnd {
+  readonly client: string;
+  /** Events a second, as written, of the first step whose p99 was above the limit. Absent: not reached. */
+  readonly reachedAtPerS?: number | undefined;
+  /** Events a second of the fastest step that was still below. Absent: there was none. */
+  readonly heldUpToPerS?: number | undefined;
+}
+
+/** Doubling rates, from what one answer brings to more than a Node server can write. */
+export const rampSteps: readonly RampStep[] = [16, 32, 64, 128, 256, 512].map((streams) => ({
+  streams,
+  chunkDelayMs: 5,
+}));
+/** Time for all connections before the first event of any. */
+const firstDelayMs = 300;
+
+/** Every client at every step, in an order drawn anew, until all of them are above the limit. */
+export async function runRamp(
+  names: readonly BenchClient[],
+  steps: readonly RampStep[],
+  eventsPerStream: number,
+  truth: TruthStream,
+  mode: ProbeMode,
+  clock: Clock,
+  random: () => number,
+): Promise<RampPoint[]> {
+  const points: RampPoint[] = [];
+  for (const step of steps) {
+    for (const client of shuffled(names, random)) {
+      // The streams' events are spread over the gap: all of them in one instant would be a burst, not a rate.
+      const bodyOf = (index: number) =>
+        JSON.stringify({
+          max_tokens: eventsPerStream,
+          firstDelayMs: firstDelayMs + (index * step.chunkDelayMs) / step.streams,
+          chunkDelayMs: step.chunkDelayMs,
+        });
+      const plan = { origin: truth.origin, streams: step.streams, requests: step.streams, bodyOf };
+      const { exchanges } = await awake(mode, () => runBlock(client, plan, clock));
+      points.push(pointOf(client.name, step, exchanges.map(judgeStamps)));
+    }
+    if (names.every(({ name }) => points.some(({ client, p99ErrorMs }) => client === name && p99ErrorMs > rampLimitMs)))
+      break;
+  }
+  return points;
+}
+
+/** Per client, where the limit was passed for the first time and what was held before. */
+export function rampEnds(points: readonly RampPoint[]): RampEnd[] {
+  return [...new Set(points.map(({ client }) => client))].map((client) => {
+    const own = points.filter((point) => point.client === client);
+    const passed = own.findIndex(({ p99ErrorMs }) => p99ErrorMs > rampLimitMs);
+    const held = (passed < 0 ? own : own.slice(0, passed)).map(({ writtenPerS }) => writtenPerS);
+    return {
+      client,
+      reachedAtPerS: own[passed]?.writtenPerS,
+      heldUpToPerS: held.length > 0 ? Math.max(...held) : undefined,
+    };
+  });
+}
+
+function pointOf(
+  client: string,
+  { streams, chunkDelayMs }: RampStep,
+  answers: readonly (readonly JudgedStamp[])[],
+): RampPoint {
+  const stamps = answers.flat();
+  const written = Float64Array.from(stamps, ({ writtenAtMs }) => writtenAtMs).sort();
+  const spanMs = (written[written.length - 1] ?? NaN) - (written[0] ?? NaN);
+  const spread = spreadOf(stamps.map(({ errorMs }) => errorMs));
+  if (!spread) throw new Error('a step of the ramp brought no event');
+  return {
+    client,
+    streams,
+    chunkDelayMs,
+    events: stamps.length,
+    askedPerS: (streams * 1000) / chunkDelayMs,
+    writtenPerS: ((stamps.length - 1) * 1000) / spanMs,
+    medianErrorMs: spread.median,
+    p99ErrorMs: spread.p99 ?? spread.max,
+  };
+}

@@ -1,0 +1,161 @@
+/** What a bench measured -> its summary: errors, cost and limit of each client, the ratios, and the verdict. */
+import type { CalibrationRow } from '../archive/tables.js';
+import { spreadOf, type Spread } from '../probe/spread.js';
+import { rampEnds, type RampEnd, type RampPoint } from './ramp.js';
+import { decide, p99Ratio, p99WithInterval, type Interval, type Verdict } from './ratio.js';
+import type { SettingRuns } from './setting.js';
+import { chunkErrors, ttftErrors } from './tables.js';
+import type { TruthAsked } from '../probe/truth.js';
+
+/** The probe may be this much later than the bare socket, at the p99: the project's target, set before any measuring. */
+export const ratioLimit = 1.5;
+
+/** With fewer requests than this a p99 rests on less than ten of them, and nothing is decided. */
+export const requestsForVerdict = 1000;
+
+export interface ClientFigures {
+  readonly client: string;
+  readonly ttftErrorMs: Spread;
+  readonly chunkErrorMs: Spread;
+  /** CPU time of the client's process with its event loop asleep between events. */
+  readonly cpuMsPer1000Events: number;
+}
+
+export interface RatioFigures extends Interval {
+  readonly client: string;
+  readonly error: 'ttft' | 'chunk';
+  /** Against `ratioLimit`. */
+  readonly verdict: Verdict;
+}
+
+export interface SettingFigures {
+  readonly streams: number;
+  readonly rounds: number;
+  readonly requestsPerBlock: number;
+  readonly warmups: number;
+  readonly asked: TruthAsked;
+  readonly clients: readonly ClientFigures[];
+  /** p99 of each client over p99 of the bare socket. */
+  readonly ratios: readonly RatioFigures[];
+}
+
+/** The bench's one-stream requests beside the calibration of a run: the same code, asked for the same. */
+export interface CalibrationLike {
+  readonly bench: Spread;
+  readonly calibration: Spread;
+  /** median(bench) / median(calibration). */
+  readonly medianRatio: number;
+  /** Whether each median lies within the middle 90 % of the other's requests. */
+  readonly agree: boolean;
+}
+
+/** The TTFT error's p99 at one stream against a limit in ms that was given. */
+export interface AbsoluteFigures extends Interval {
+  readonly limitMs: number;
+  readonly verdict: Verdict;
+}
+
+export interface BenchFigures {
+  readonly settings: readonly SettingFigures[];
+  readonly calibrationLike: CalibrationLike;
+  readonly absolute?: AbsoluteFigures | undefined;
+  readonly ramp: readonly RampEnd[];
+  /** The worst of the verdicts on the probe: both errors at every number of streams, and the absolute one if asked. */
+  readonly verdict: Verdict;
+}
+
+export function summarizeBench(
+  runs: readonly SettingRuns[],
+  calibration: readonly CalibrationRow[],
+  points: readonly RampPoint[],
+  seed: number,
+  targetMs?: number,
+): BenchFigures {
+  const settings = runs.map((run) => settingFigures(run, seed));
+  const oneStream = blocksOf(runs.find(({ plan }) => plan.streams === 1) ?? runs[0], 'probe').map(ttftErrors);
+  const absolute = targetMs === undefined ? undefined : absoluteFigures(oneStream, seed, targetMs);
+  const verdicts = settings.flatMap(({ ratios }) => ratios.filter(({ client }) => client === 'probe'));
+  return {
+    settings,
+    calibrationLike: calibrationLike(oneStream.flat(), calibration),
+    absolute,
+    ramp: rampEnds(points),
+    verdict: worst([...verdicts.map(({ verdict }) => verdict), ...(absolute ? [absolute.verdict] : [])]),
+  };
+}
+
+/** 'not within' over 'not resolved' over 'within'. */
+export function worst(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes('not within')) return 'not within';
+  return verdicts.length === 0 || verdicts.includes('not resolved') ? 'not resolved' : 'within';
+}
+
+function settingFigures(run: SettingRuns, seed: number): SettingFigures {
+  const { streams, rounds, requests, warmups, asked } = run.plan;
+  const names = [...new Set(run.blocks.map(({ client }) => client))].sort();
+  const ratio = (client: string, error: 'ttft' | 'chunk'): RatioFigures => {
+    const errors = error === 'ttft' ? ttftErrors : chunkErrors;
+    const interval = p99Ratio(blocksOf(run, client).map(errors), blocksOf(run, 'socket').map(errors), seed);
+    return { client, error, ...interval, verdict: decideFrom(rounds * requests, interval, ratioLimit) };
+  };
+  return {
+    streams,
+    rounds,
+    requestsPerBlock: requests,
+    warmups,
+    asked,
+    clients: names.map((client) => clientFigures(run, client)),
+    ratios: names
+      .filter((client) => client !== 'socket')
+      .flatMap((client) => [ratio(client, 'ttft'), ratio(client, 'chunk')]),
+  };
+}
+
+function clientFigures(run: SettingRuns, client: string): ClientFigures {
+  const blocks = blocksOf(run, client);
+  const cpu = run.cpuBlocks.filter((block) => block.client === client);
+  const events = cpu.flatMap(chunkErrors).length;
+  return {
+    client,
+    ttftErrorMs: spread(blocks.flatMap(ttftErrors)),
+    chunkErrorMs: spread(blocks.flatMap(chunkErrors)),
+    cpuMsPer1000Events: (1000 * cpu.reduce((sum, { cpuMs }) => sum + cpuMs, 0)) / events,
+  };
+}
+
+/** The blocks of a client in the order of their rounds. */
+function blocksOf(run: SettingRuns | undefined, client: string) {
+  return (run?.blocks ?? []).filter((block) => block.client === client).sort((a, b) => a.round - b.round);
+}
+
+function absoluteFigures(blocks: readonly (readonly number[])[], seed: number, limitMs: number): AbsoluteFigures {
+  const interval = p99WithInterval(blocks, seed);
+  return { limitMs, ...interval, verdict: decideFrom(blocks.flat().length, interval, limitMs) };
+}
+
+function decideFrom(requests: number, interval: Interval, limit: number): Verdict {
+  return requests < requestsForVerdict ? 'not resolved' : decide(interval, limit);
+}
+
+function calibrationLike(bench: readonly number[], rows: readonly CalibrationRow[]): CalibrationLike {
+  const calibration = rows.filter(({ warmup }) => !warmup).map(({ firstTokenErrorMs }) => firstTokenErrorMs);
+  const [ours, theirs] = [spread(bench), spread(calibration)];
+  return {
+    bench: ours,
+    calibration: theirs,
+    medianRatio: ours.median / theirs.median,
+    agree: inMiddle(ours.median, calibration) && inMiddle(theirs.median, bench),
+  };
+}
+
+function inMiddle(value: number, sample: readonly number[]): boolean {
+  const below = sample.filter((one) => one < value).length / sample.length;
+  const above = sample.filter((one) => one > value).length / sample.length;
+  return below <= 0.95 && above <= 0.95;
+}
+
+function spread(values: readonly number[]): Spread {
+  const found = spreadOf(values);
+  if (!found) throw new RangeError('the bench has no request of this client');
+  return found;
+}

@@ -1,0 +1,106 @@
+/** How long the launches to come will take, from launches on record: said before anything is started. */
+import { readdirSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readRun, readRunRecord, type RunData } from '../archive/folder.js';
+import type { EngineRecord } from '../archive/record.js';
+import { formatCounted } from '../interpret/format.js';
+import { median, sortSamples } from '../interpret/stats.js';
+import type { Cell } from './cells.js';
+import { isHopeless } from './design.js';
+import { recordedLaunches, type RecordedLaunch } from './recorded.js';
+import type { CellRow, PlanRow } from './tables.js';
+
+export interface Estimate {
+  readonly launches: number;
+  /** Absent: nothing comparable is on record. */
+  readonly ms?: number | undefined;
+  /** "38 launches, about 22 min; from 12 launches of this run" */
+  readonly text: string;
+}
+
+/** Setting the state, requests, stop, and the sampler's last rows; beside launch -> ready. Read off recorded runs where they have it. */
+const besidesMs = 8_000;
+
+/** The plan's open launches, each as long as those of its cell took here, else as the recorded ones in its state of the compile cache. */
+export function estimateDesign(
+  plan: readonly PlanRow[],
+  rows: readonly CellRow[],
+  cells: readonly Cell[],
+  recorded: readonly RecordedLaunch[],
+): Estimate {
+  const open = plan.filter(
+    (row) =>
+      !rows.some((done) => done.block === row.block && done.cell === row.cell && done.outcome === 'counted') &&
+      !isHopeless(row.cell, row.block, rows),
+  );
+  const own = rows.filter(({ outcome }) => outcome === 'counted');
+  const lengths = open.map(({ cell, role }) => {
+    const here = middle(own.filter((row) => row.cell === cell).map((row) => row.endedAtMs - row.startedAtMs));
+    return (
+      here ??
+      recordedMs(
+        cells.find(({ name }) => name === cell),
+        role === 'prime',
+        recorded,
+      )
+    );
+  });
+  const known = lengths.filter((length): length is number => length !== undefined);
+  const basis =
+    own.length > 0
+      ? `${formatCounted(own.length, 'launch').replace('launchs', 'launches')} of this run`
+      : basisOf(recorded);
+  const count = `${open.length} ${open.length === 1 ? 'launch' : 'launches'}`;
+  if (known.length < open.length || open.length === 0)
+    return {
+      launches: open.length,
+      text:
+        open.length === 0
+          ? 'no launch is left'
+          : `${count}; how long they take is not known: no launch of such an engine is on record`,
+    };
+  const ms = known.reduce((sum, length) => sum + length, 0);
+  return { launches: open.length, ms, text: `${count}, about ${minutes(ms)} (from ${basis})` };
+}
+
+function recordedMs(cell: Cell | undefined, isPrime: boolean, recorded: readonly RecordedLaunch[]): number | undefined {
+  if (!cell) return undefined;
+  const wanted = isPrime || cell.compileCache === 'cold' ? 'cold' : 'warm';
+  const same = recorded.filter(({ compileCache }) => compileCache === wanted);
+  const ready = middle((same.length > 0 ? same : recorded).map(({ readyMs }) => readyMs));
+  return ready === undefined ? undefined : ready + besidesMs;
+}
+
+function basisOf(recorded: readonly RecordedLaunch[]): string {
+  const runs = new Set(recorded.map(({ runId }) => runId)).size;
+  return `${recorded.length} recorded launches of ${runs === 1 ? '1 run' : `${runs} runs`}`;
+}
+
+const middle = (values: readonly number[]): number | undefined => median(sortSamples(values));
+
+/** "22 min", "1 h 05 min", "40 s". */
+export function minutes(ms: number): string {
+  if (ms < 90_000) return `${Math.round(ms / 1000)} s`;
+  const whole = Math.round(ms / 60_000);
+  return whole < 60 ? `${whole} min` : `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, '0')} min`;
+}
+
+/** Launches of saved runs with the same kind of engine on the same device; runs that cannot be read are left out. */
+export function findRecorded(projectRoot: string, engine: Pick<EngineRecord, 'kind' | 'device'>): RecordedLaunch[] {
+  return ['data/published', 'data/runs'].flatMap((folder) => {
+    const root = join(projectRoot, folder);
+    if (!existsSync(root)) return [];
+    return readdirSync(root).flatMap((name) => recordedIn(join(root, name), engine));
+  });
+}
+
+function recordedIn(dir: string, { kind, device }: Pick<EngineRecord, 'kind' | 'device'>): RecordedLaunch[] {
+  try {
+    const { engine } = readRunRecord(dir);
+    if (engine.kind !== kind || engine.device !== device) return [];
+    const data: RunData = readRun(dir);
+    return recordedLaunches(data);
+  } catch {
+    return []; // A folder that is no run, or one of another version: an estimate can do without.
+  }
+}

@@ -1,0 +1,135 @@
+/** Run folders of one experiment -> what it found. Blocks of several machines or days are put together; each lies on one of them. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readRows, readRun, type RunData } from '../archive/folder.js';
+import { designProgress, type DesignProgress } from './design.js';
+import { effectsOf, type CellValue, type Effect } from './contrasts.js';
+import { cellOf } from './experiment.js';
+import { judgeSeedTable, type JudgedCell } from './judged.js';
+import { causeLedger, type CauseLedger } from './ledger.js';
+import { launchMeasures } from './measures.js';
+import { absentProbes } from './probes.js';
+import { silencesOf, type Silence } from './silence.js';
+import { cellsTable, planTable, probesTable, type CellRow, type PlanRow, type ProbeRow } from './tables.js';
+import { witnessesOf, type PlacedMeasures, type Witness } from './witnesses.js';
+
+/** One run folder of an experiment. */
+export interface ExperimentData {
+  readonly data: RunData;
+  readonly plan: readonly PlanRow[];
+  readonly rows: readonly CellRow[];
+  readonly probes: readonly ProbeRow[];
+}
+
+export interface CauseFindings {
+  readonly runs: readonly ExperimentData[];
+  readonly progress: readonly DesignProgress[];
+  readonly machines: number;
+  /** Whole blocks or parts of them, over all runs. */
+  readonly blocks: number;
+  readonly values: readonly CellValue[];
+  readonly effects: readonly Effect[];
+  /** The same contrasts on the TTFT of the first request. */
+  readonly firstRequest: readonly Effect[];
+  readonly ledger: CauseLedger;
+  readonly witnesses: readonly Witness[];
+  readonly silences: readonly Silence[];
+  /** Median over the all-cold launches of the share of launch -> ready that no phase names. */
+  readonly unnamedShare?: number | undefined;
+  readonly judged: readonly JudgedCell[];
+}
+
+export const isExperiment = (dir: string): boolean => existsSync(join(dir, planTable.file));
+
+export function readExperiment(dir: string): ExperimentData {
+  return {
+    data: readRun(dir),
+    plan: readRows(dir, planTable),
+    rows: readRows(dir, cellsTable),
+    probes: readRows(dir, probesTable),
+  };
+}
+
+/** Deterministic, from the data alone; an unfinished experiment gives what it can. */
+export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
+  const placed = runs.flatMap(placedMeasures);
+  const counted = runs.flatMap((run) => countedRows(run));
+  const values = counted.flatMap(({ blockKey, cell, readyMs }): CellValue[] =>
+    readyMs === undefined ? [] : [{ block: blockKey, cell, value: readyMs }],
+  );
+  const effects = effectsOf(values);
+  const first = runs[0];
+  const allCold = placed.filter(({ cell }) => cell === 'both-cold').map(({ measures }) => measures);
+  return {
+    runs,
+    progress: runs.map(({ plan, rows }) => designProgress(plan, rows)),
+    machines: new Set(counted.map(({ machine }) => machine)).size,
+    blocks: new Set(counted.map(({ blockKey }) => blockKey)).size,
+    values,
+    effects,
+    firstRequest: effectsOf(
+      counted.flatMap(({ blockKey, cell, coldTtftMs }) =>
+        coldTtftMs === undefined ? [] : [{ block: blockKey, cell, value: coldTtftMs }],
+      ),
+    ),
+    ledger: causeLedger({
+      effects,
+      values,
+      rows: counted,
+      probes: runs.flatMap(({ probes }) => probes),
+      weightsBytes: first?.data.record.model.weightsBytes,
+      kvDifferenceBytes: first && kvDifferenceBytes(first),
+      device: first?.data.record.engine.device ?? 'unknown',
+      engineProcesses: allCold[0]?.engineProcesses ?? placed[0]?.measures.engineProcesses,
+      noProcessProbe: first && absentProbes(first.data),
+    }),
+    witnesses: witnessesOf(effects, placed),
+    silences: runs.flatMap((run) => silencesOfRun(run)),
+    unnamedShare: middle(allCold.map(({ remainderMs, readyMs }) => remainderMs / readyMs)),
+    judged: judgeSeedTable(
+      runs.flatMap((run) => countedRows(run).map(({ launch, cell }) => ({ data: run.data, launch, cell }))),
+      values,
+      effects,
+    ),
+  };
+}
+
+/** Rows that count, with the name of their block over all runs. */
+function countedRows({ data, rows }: ExperimentData): (CellRow & { readonly blockKey: string })[] {
+  return rows
+    .filter(({ role, outcome }) => role === 'measure' && outcome === 'counted')
+    .map((row) => ({ ...row, blockKey: `${data.record.runId} ${row.block}` }));
+}
+
+function placedMeasures(run: ExperimentData): PlacedMeasures[] {
+  const measures = new Map(launchMeasures(run.data).map((one) => [one.launch, one]));
+  return countedRows(run).flatMap(({ launch, cell, blockKey }) => {
+    const own = measures.get(launch);
+    return own ? [{ block: blockKey, cell, measures: own }] : [];
+  });
+}
+
+function silencesOfRun(run: ExperimentData): Silence[] {
+  const counted = new Set(countedRows(run).map(({ launch }) => launch));
+  const timelines = launchMeasures(run.data).flatMap(({ launch, finding }) =>
+    finding.timeline && counted.has(launch) ? [finding.timeline] : [],
+  );
+  return silencesOf(run.data, timelines);
+}
+
+/** From what the plan adds to the starts of its cells with a large and a small KV cache; absent without them. */
+function kvDifferenceBytes({ plan }: ExperimentData): number | undefined {
+  const bytesOf = (end: string): number | undefined => {
+    const row = plan.find(({ cell }) => cell.endsWith(`kv-${end}`));
+    if (!row) return undefined;
+    const { args, env } = cellOf(row);
+    const given = env['VLLM_CPU_KVCACHE_SPACE'];
+    return given === undefined ? Number(args[args.indexOf('--kv-cache-memory-bytes') + 1]) : Number(given) * 2 ** 30;
+  };
+  const [small, large] = [bytesOf('small'), bytesOf('large')];
+  return small === undefined || large === undefined ? undefined : large - small;
+}
+
+function middle(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}

@@ -1,0 +1,231 @@
+/**
+ * Small probes of the node and of the engine's interpreter: what a byte costs at best, and what a process costs that
+ * does nothing yet. Each is one command that anybody can run again; its times go to probes.csv.
+ */
+import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { appendRows, readRows } from '../archive/folder.js';
+import { quoteWords } from '../freeze/shellwords.js';
+import { readInterpreter } from '../freeze/packages.js';
+import { evictFromPageCache } from '../freeze/pagecache.js';
+import { weightFiles, type ExperimentRun } from './experiment.js';
+import { probesTable, type ProbeRow } from './tables.js';
+
+export type ProbeName =
+  'disk-read' | 'cache-read' | 'start' | 'import' | 'context' | 'h2d-pinned' | 'h2d-pageable' | 'hbm-fill';
+
+/** One timing of a probe. */
+interface Timing {
+  readonly ms: number;
+  readonly bytes?: number | undefined;
+}
+
+interface Probe {
+  readonly name: ProbeName;
+  readonly command: readonly string[];
+  /** Runs of the command; a command may time itself several times. */
+  readonly runs: number;
+  readonly prepare?: (() => void) | undefined;
+  readonly read: (output: string, tookMs: number) => readonly Timing[];
+}
+
+/** The first number of repetitions whose centre gets a 95 % interval. */
+const repetitions = 6;
+const gibibyte = 2 ** 30;
+const copyBytes = gibibyte;
+const fillBytes = 4 * gibibyte;
+
+export interface ProbeProgress {
+  readonly probe: ProbeName;
+  readonly run: number;
+  readonly of: number;
+}
+
+/** Why a probe is not there: the engine is no Python, there is no GPU. Told in the ledger. */
+export function absentProbes({ record }: Pick<ExperimentRun, 'record'>): string | undefined {
+  if (record.engine.kind === 'rehearsal')
+    return 'the rehearsal engine is no Python program: its start and imports are played, not done';
+  return interpreterOf(record.engine.command) === undefined
+    ? `the interpreter of ${record.engine.command[0] ?? 'the engine'} could not be found`
+    : undefined;
+}
+
+/** Run every probe that has no rows yet. A probe that fails throws with its command and last words. */
+export async function runProbes(
+  run: ExperimentRun,
+  onProgress: ((progress: ProbeProgress) => void) | undefined,
+  signal: AbortSignal,
+): Promise<readonly ProbeRow[]> {
+  const done = new Set(readRows(run.dir, probesTable).map(({ probe }) => probe));
+  for (const probe of probesOf(run)) {
+    if (done.has(probe.name)) continue;
+    const rows: ProbeRow[] = [];
+    for (let index = 1; index <= probe.runs; index += 1) {
+      onProgress?.({ probe: probe.name, run: index, of: probe.runs });
+      rows.push(...(await runOnce(run, probe, rows.length, signal)));
+    }
+    appendRows(run.dir, probesTable, rows);
+  }
+  return readRows(run.dir, probesTable);
+}
+
+async function runOnce(run: ExperimentRun, probe: Probe, before: number, signal: AbortSignal): Promise<ProbeRow[]> {
+  probe.prepare?.();
+  const atMs = run.clock.nowMs();
+  const output = await execute(probe.command, run.record.engine.env, signal);
+  const timings = probe.read(output, run.clock.nowMs() - atMs);
+  const command = quoteWords(probe.command);
+  return timings.map((timing, at) => ({ probe: probe.name, index: before + at + 1, atMs, ...timing, command }));
+}
+
+function probesOf({ record }: ExperimentRun): Probe[] {
+  const largest = [...weightFiles(record)].sort((a, b) => statSync(b).size - statSync(a).size)[0];
+  const python = record.engine.kind === 'rehearsal' ? undefined : interpreterOf(record.engine.command);
+  return [
+    ...(largest === undefined ? [] : readingProbes(largest)),
+    ...(python === undefined ? [] : processProbes(python)),
+    ...(python !== undefined && record.engine.device === 'cuda' ? gpuProbes(python) : []),
+  ];
+}
+
+function interpreterOf(command: readonly string[]): string | undefined {
+  try {
+    return readInterpreter(command[0] ?? '', process.env);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The largest weights file, through the page cache: dropped from it first, then found in it. */
+function readingProbes(file: string): Probe[] {
+  const command = ['dd', `if=${file}`, 'of=/dev/null', 'bs=16M'];
+  const read = (output: string): Timing[] => [parseDd(output)];
+  return [
+    { name: 'disk-read', command, runs: repetitions, prepare: () => void evictFromPageCache([file]), read },
+    { name: 'cache-read', command, runs: repetitions, read },
+  ];
+}
+
+/** "988065536 bytes (988 MB, 942 MiB) copied, 3.93 s, 251 MB/s": GNU coreutils in the C locale. */
+export function parseDd(output: string): Timing {
+  const found = /^(\d+) bytes .*copied, ([\d.e+-]+) s/m.exec(output);
+  if (!found) throw new Error(`dd said nothing that can be read: ${output.slice(-200)}`);
+  return { bytes: Number(found[1]), ms: Number(found[2]) * 1000 };
+}
+
+/** An interpreter that does nothing, and one that imports what the server's processes import. */
+function processProbes(python: string): Probe[] {
+  const whole = (_output: string, tookMs: number): Timing[] => [{ ms: tookMs }];
+  return [
+    { name: 'start', command: [python, '-c', 'pass'], runs: repetitions, read: whole },
+    {
+      name: 'import',
+      command: [python, '-c', 'import vllm.entrypoints.openai.api_server'],
+      runs: repetitions,
+      read: whole,
+    },
+  ];
+}
+
+function gpuProbes(python: string): Probe[] {
+  return [
+    {
+      name: 'context',
+      command: [
+        python,
+        '-c',
+        'import time, torch; t = time.perf_counter(); torch.zeros(1, device="cuda"); torch.cuda.synchronize(); print([time.perf_counter() - t])',
+      ],
+      runs: repetitions,
+      read: (output) => parseSeconds(output, undefined),
+    },
+    copyProbe(python, 'h2d-pinned', 'torch.zeros(n, dtype=torch.uint8).pin_memory()'),
+    copyProbe(python, 'h2d-pageable', 'torch.ones(n, dtype=torch.uint8)'),
+    {
+      name: 'hbm-fill',
+      command: [
+        python,
+        '-c',
+        timedScript(fillBytes, ['d = torch.empty(n, dtype=torch.uint8, device="cuda")'], 'd.fill_(1)'),
+      ],
+      runs: 1,
+      read: (output) => parseSeconds(output, fillBytes),
+    },
+  ];
+}
+
+function copyProbe(python: string, name: ProbeName, source: string): Probe {
+  const setUp = [`h = ${source}`, 'd = torch.empty(n, dtype=torch.uint8, device="cuda")'];
+  return {
+    name,
+    command: [python, '-c', timedScript(copyBytes, setUp, 'd.copy_(h, non_blocking=True)')],
+    runs: 1,
+    read: (output) => parseSeconds(output, copyBytes),
+  };
+}
+
+/** The first pass warms the device and is not printed. */
+function timedScript(bytes: number, setUp: readonly string[], work: string): string {
+  return [
+    'import time, torch',
+    `n = ${bytes}`,
+    ...setUp,
+    'seconds = []',
+    `for _ in range(${repetitions + 1}):`,
+    '    torch.cuda.synchronize()',
+    '    t = time.perf_counter()',
+    `    ${work}`,
+    '    torch.cuda.synchronize()',
+    '    seconds.append(time.perf_counter() - t)',
+    'print(seconds[1:])',
+  ].join('\n');
+}
+
+/** The list of seconds that a script printed last. */
+export function parseSeconds(output: string, bytes: number | undefined): Timing[] {
+  const list = output
+    .trim()
+    .split('\n')
+    .reverse()
+    .find((line) => /^\[[\d.,e\s+-]+\]$/.test(line));
+  if (list === undefined) throw new Error(`the probe printed no times: ${output.slice(-200)}`);
+  return (JSON.parse(list) as number[]).map((seconds) => ({ ms: seconds * 1000, bytes }));
+}
+
+/** Standard output and error together. Rejects when the command fails. */
+function execute(
+  [program = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      env: { ...process.env, ...env, LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal,
+    });
+    let output = '';
+    for (const pipe of [child.stdout, child.stderr]) pipe.setEncoding('utf8').on('data', (text) => (output += text));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(output);
+      else
+        reject(
+          new Error(
+            `The probe ${quoteWords([program, ...args]).slice(0, 200)} failed (exit code ${code ?? 'none'}). Its last words: ${output.trim().slice(-400)}`,
+          ),
+        );
+    });
+  });
+}
+
+/** The fastest of a probe's runs, in bytes a second: what this node can do. */
+export function bestBytesPerS(rows: readonly ProbeRow[], probe: ProbeName): number | undefined {
+  const rates = rows.flatMap((row) =>
+    row.probe === probe && row.bytes !== undefined && row.ms > 0 ? [(row.bytes / row.ms) * 1000] : [],
+  );
+  return rates.length === 0 ? undefined : Math.max(...rates);
+}
+
+export const timesOf = (rows: readonly ProbeRow[], probe: ProbeName): number[] =>
+  rows.filter((row) => row.probe === probe).map(({ ms }) => ms);

@@ -1,0 +1,83 @@
+/** The same contrast asked of other witnesses: where they differ from the experiment, it is said. */
+import type { CauseId, CellValue, Effect } from './contrasts.js';
+import { effectOf } from './contrasts.js';
+import { formatMs } from '../interpret/format.js';
+import type { LaunchMeasures } from './measures.js';
+
+export type WitnessMeasure =
+  'withoutImportsMs' | 'logLoadMs' | 'logCompileMs' | 'logKvMs' | 'readingMs' | 'gpuFillMs' | 'compilerCpuMs';
+
+interface WitnessRule {
+  readonly cause: CauseId;
+  readonly witness: string;
+  readonly measure: WitnessMeasure;
+  /** CPU time of several processes at once is no stretch of the clock: shown, not held against the experiment. */
+  readonly isClock: boolean;
+}
+
+const withoutImports = (cause: CauseId): WitnessRule => ({
+  cause,
+  witness: 'clock, without the processes’ own start and imports',
+  measure: 'withoutImportsMs',
+  isClock: true,
+});
+
+const rules: readonly WitnessRule[] = [
+  withoutImports('A'),
+  { cause: 'A', witness: 'log: phases of loading', measure: 'logLoadMs', isClock: true },
+  { cause: 'A', witness: 'samples: time with reads from storage', measure: 'readingMs', isClock: true },
+  withoutImports('B'),
+  { cause: 'B', witness: 'log: phases of loading', measure: 'logLoadMs', isClock: true },
+  { cause: 'B', witness: 'samples: time GPU memory grew while loading', measure: 'gpuFillMs', isClock: true },
+  withoutImports('C'),
+  { cause: 'C', witness: 'log: phases of compiling and capture', measure: 'logCompileMs', isClock: true },
+  { cause: 'C', witness: 'process tree: CPU of compilers', measure: 'compilerCpuMs', isClock: false },
+  withoutImports('C-cache'),
+  { cause: 'C-cache', witness: 'log: phases of compiling and capture', measure: 'logCompileMs', isClock: true },
+  withoutImports('D'),
+  { cause: 'D', witness: 'log: phase of the KV cache', measure: 'logKvMs', isClock: true },
+];
+
+export interface Witness {
+  readonly cause: CauseId;
+  readonly witness: string;
+  readonly effect: Effect;
+  /** Absent: it agrees, or cannot be compared. */
+  readonly disagreement?: string | undefined;
+}
+
+/** One per block and cell: what the launch's measures are called by. */
+export interface PlacedMeasures {
+  readonly block: string;
+  readonly cell: string;
+  readonly measures: LaunchMeasures;
+}
+
+/** Differences below a tenth of the effect, or a tenth of a second, are within what two clocks of one start differ by. */
+const tolerance = { fraction: 0.1, ms: 100 } as const;
+
+export function witnessesOf(effects: readonly Effect[], placed: readonly PlacedMeasures[]): Witness[] {
+  return rules.flatMap(({ cause, witness, measure, isClock }): Witness[] => {
+    const main = effects.find((effect) => effect.cause === cause);
+    if (!main) return [];
+    const effect = effectOf(main, valuesOfMeasure(placed, measure));
+    if (!effect.centre) return [];
+    return [{ cause, witness, effect, disagreement: isClock ? disagreementOf(main, effect) : undefined }];
+  });
+}
+
+export function valuesOfMeasure(placed: readonly PlacedMeasures[], measure: WitnessMeasure | 'readyMs'): CellValue[] {
+  return placed.flatMap(({ block, cell, measures }) => {
+    const value = measures[measure];
+    return value === undefined ? [] : [{ block, cell, value }];
+  });
+}
+
+/** The experiment's interval, widened by the tolerance, does not reach the interval of the witness. */
+function disagreementOf({ centre: main }: Effect, { centre: other }: Effect): string | undefined {
+  if (!main?.interval || !other) return undefined;
+  const slackMs = Math.max(tolerance.ms, tolerance.fraction * Math.abs(main.centre));
+  const { lower, upper } = other.interval ?? { lower: other.centre, upper: other.centre };
+  if (upper >= main.interval.lower - slackMs && lower <= main.interval.upper + slackMs) return undefined;
+  return `${formatMs(other.centre)} against ${formatMs(main.centre)} (${formatMs(main.interval.lower)} to ${formatMs(main.interval.upper)}) by the experiment`;
+}

@@ -1,0 +1,22 @@
+/** Random numbers that come again: the same seed, the same numbers, on every machine. */
+
+/** Numbers in [0, 1) from a 32-bit seed, by Tommy Ettinger's mulberry32 (public domain): period 2^32, enough for plans. */
+export function randomFrom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    const first = Math.imul(state ^ (state >>> 15), 1 | state);
+    const second = first ^ (first + Math.imul(first ^ (first >>> 7), 61 | first));
+    return ((second ^ (second >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** The items in a random order (Fisher and Yates); the given list stays as it is. */
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1));
+    [order[last], order[other]] = [order[other] as T, order[last] as T];
+  }
+  return order;
+}

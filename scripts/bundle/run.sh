@@ -1,0 +1,70 @@
+#!/bin/sh
+# Runs notebooks/day-007.ipynb from top to bottom without a browser, in the place where the bundle was installed.
+#
+#   run.sh                        a run on the vLLM of the bundle, or on the engine that DAY007_... names
+#   run.sh --replay RUN_FOLDER    the same from a saved run: no server, no GPU
+#   run.sh --out DIR              where notebook and page go (default: the run folder)
+#
+# Every field of the notebook's first cell can be set as DAY007_... in the environment.
+set -eu
+
+HERE=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+PROJECT=$HERE/day-007
+STATE=$PROJECT/.cache/jupyter
+OUT=''
+
+stop() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+absolute() {
+  case $1 in /*) printf '%s' "$1" ;; *) printf '%s/%s' "$(pwd)" "$1" ;; esac
+}
+
+while [ $# -gt 0 ]; do
+  case $1 in
+    --replay | --out)
+      [ $# -ge 2 ] || stop "$1 needs a value."
+      if [ "$1" = --replay ]; then DAY007_REPLAY=$2; else OUT=$(absolute "$2"); fi
+      shift 2
+      ;;
+    -h | --help)
+      sed -n '2,8s/^# \{0,1\}//p' "$0"
+      exit 0
+      ;;
+    *) stop "$1 is not known. Known: --replay RUN_FOLDER, --out DIR." ;;
+  esac
+done
+
+[ -d "$PROJECT/node_modules" ] && [ -x "$HERE/node/bin/node" ] && [ -x "$HERE/venv/bin/python" ] ||
+  stop "$HERE holds no whole installation: run install.sh --to $HERE again."
+
+if [ -n "${DAY007_REPLAY:-}" ]; then
+  DAY007_REPLAY=$(absolute "$DAY007_REPLAY")
+  [ -f "$DAY007_REPLAY/run.json" ] || stop "$DAY007_REPLAY is not a run folder (it has no run.json)."
+  export DAY007_REPLAY
+  OUT=${OUT:-$DAY007_REPLAY/rendered}
+else
+  # Sorts by time, names a folder, and is not met twice.
+  DAY007_RUN_ID=${DAY007_RUN_ID:-$(date -u +%Y-%m-%dT%H%M%SZ)-$(od -An -N2 -tx1 /dev/urandom | tr -d ' ')}
+  export DAY007_RUN_ID
+  OUT=${OUT:-$PROJECT/data/runs/$DAY007_RUN_ID}
+  if [ -z "${DAY007_VLLM:-}" ] && [ -z "${DAY007_URL:-}" ] && [ -x "$HERE/venv/bin/vllm" ]; then
+    case ${DAY007_ENGINE:-auto} in auto | vllm) export DAY007_VLLM="$HERE/venv/bin/vllm" ;; esac
+  fi
+fi
+
+# The kernel is found, and nothing is read from or written to the home folder.
+PATH=$HERE/node/bin:$HERE/venv/bin:$PATH
+JUPYTER_PATH=$PROJECT/.jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}
+JUPYTER_CONFIG_DIR=$STATE/config
+JUPYTER_DATA_DIR=$STATE/data
+JUPYTER_RUNTIME_DIR=$STATE/runtime
+IPYTHONDIR=$STATE/ipython
+PYTHONUNBUFFERED=1
+PYTHONDONTWRITEBYTECODE=1
+export PATH JUPYTER_PATH JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
+mkdir -p "$IPYTHONDIR"
+cd "$PROJECT"
+exec "$HERE/venv/bin/python" scripts/run_notebook.py notebooks/day-007.ipynb --out "$OUT" --root "$PROJECT"

@@ -1,0 +1,93 @@
+/** 1,000 designs made from the noise of recorded launches: the intervals keep their promise. */
+import { describe, expect, it } from 'vitest';
+import { readRun } from '../../lib/archive/folder.js';
+import { fitStarts, predictReadyMs, testPrediction } from '../../lib/causes/prediction.js';
+import { recordedLaunches } from '../../lib/causes/recorded.js';
+import { phaseNoise, simulateDesigns, trueEffectMs } from '../../lib/causes/simulation.js';
+
+const qwen = recordedLaunches(readRun('data/published/h100-qwen2.5-1.5b-2026-11-25'));
+const phi = recordedLaunches(readRun('data/published/h100-phi-3-mini-2026-11-25'));
+const injected = {
+  pagesMs: 6500,
+  compileCacheMs: 40_000,
+  interactionMs: 500,
+  copyMs: 1500,
+  captureMs: 9000,
+  kvMs: 80,
+} as const;
+
+describe('recorded launches', () => {
+  it('have parts that add up to launch -> ready, and the state that their run proved', () => {
+    for (const { parts, readyMs } of [...qwen, ...phi])
+      expect(parts.reduce((sum, { ms }) => sum + ms, 0)).toBeCloseTo(readyMs, 3);
+    expect(qwen.map(({ pages, compileCache }) => [pages, compileCache])).toEqual([
+      ['cold', 'cold'],
+      ['warm', 'warm'],
+    ]);
+    expect(phi.map(({ pages, compileCache }) => [pages, compileCache])).toEqual([
+      ['cold', 'cold'],
+      ['cold', 'warm'],
+      ['cold', 'warm'],
+    ]);
+  });
+});
+
+describe('simulated designs', () => {
+  const noise = phaseNoise([...qwen, ...phi]);
+  const run = (blocks: number, designs = 1000) => simulateDesigns(noise, { designs, blocks, seed: 7, injected });
+
+  it.each([6, 8])('of %i blocks hold the true effect in 93 to 97 % of 1,000', (blocks) => {
+    const effects = run(blocks);
+    expect(effects.map(({ cause }) => cause)).toEqual(['A', 'B', 'C', 'C-cache', 'C-rest', 'D', 'AxC']);
+    const all = effects.reduce((sum, { coverage }) => sum + coverage, 0) / effects.length;
+    expect(all).toBeGreaterThanOrEqual(0.93);
+    expect(all).toBeLessThanOrEqual(0.97);
+    for (const { cause, coverage, exactLevel, designs } of effects) {
+      // Each by itself: within three standard errors of the level that the interval says it has.
+      const error = Math.sqrt((exactLevel * (1 - exactLevel)) / designs);
+      expect(Math.abs(coverage - exactLevel), cause).toBeLessThan(3 * error);
+    }
+  });
+
+  it('see large effects, and say "not resolved" of one that is smaller than the noise', () => {
+    const effects = run(6, 300);
+    const of = (cause: string) => effects.find((effect) => effect.cause === cause);
+    expect(of('C')?.resolvedFraction).toBe(1);
+    expect(of('D')?.resolvedFraction).toBeLessThan(0.1);
+  });
+
+  it('are the same for a seed', () => expect(run(6, 20)).toEqual(run(6, 20)));
+
+  it('know what they injected', () => {
+    expect(trueEffectMs({ weights: { 'both-cold': 1, 'both-warm': -1 } }, injected)).toBe(6500 + 40_000 + 500);
+  });
+
+  it('need two launches in one state', () => {
+    expect(() => simulateDesigns(phaseNoise(qwen.slice(0, 1)), { designs: 1, blocks: 6, seed: 7, injected })).toThrow(
+      'no noise',
+    );
+  });
+});
+
+describe('the prediction', () => {
+  const model = fitStarts(qwen);
+
+  it('gives back the launches it was fitted on, one in each state', () => {
+    for (const { errorFraction } of testPrediction(model, qwen)) expect(errorFraction).toBeCloseTo(0);
+  });
+
+  it('is tested on a shape it never saw, with its error stated', () => {
+    const tests = testPrediction(model, phi);
+    expect(tests).toHaveLength(3);
+    for (const { launch, predictedMs, errorFraction } of tests) {
+      expect(predictedMs).toBeGreaterThan(launch.weightsMs);
+      expect(errorFraction).toBeCloseTo(((predictedMs ?? NaN) - launch.readyMs) / launch.readyMs);
+    }
+  });
+
+  it('says nothing of a state it was not fitted on', () => {
+    const coldOnly = fitStarts(qwen.slice(0, 1));
+    expect(predictReadyMs(coldOnly, { weightsBytes: 1, pages: 'warm', compileCache: 'cold' })).toBeUndefined();
+    expect(predictReadyMs(model, { weightsBytes: 1 })).toBeUndefined();
+  });
+});

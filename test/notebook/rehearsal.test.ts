@@ -1,0 +1,192 @@
+/**
+ * The notebook, top to bottom, on the rehearsal engine: one story a profile. What each must show is said here before it
+ * is run; the verdicts come from the same rules and thresholds that judge a real server.
+ */
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { readRun, type RunData } from '../../lib/archive/folder.js';
+import type { Cause, Findings, Window } from '../../lib/interpret/findings.js';
+import { interpret } from '../../lib/interpret/interpret.js';
+import { truthLimits } from '../../lib/interpret/truth.js';
+import { findProcessesOfRun } from '../../lib/launch/processes.js';
+import { chartsIn, codeCells, failedCells, readNotebook, stderrIn, type RenderedNotebook } from '../rendered.js';
+import { rehearse, replay, type HeadlessRun } from './headless.js';
+
+interface Story {
+  readonly profile: string;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** What the decision table must say; the rest of the table is free. */
+  readonly verdict: (verdictOf: (cause: Cause, window: Window) => string, findings: Findings) => void;
+}
+
+const stories: readonly Story[] = [
+  {
+    profile: 'cpu',
+    verdict: (verdictOf) => expect(verdictOf('C', 'launch -> ready')).toBe('holds'),
+  },
+  {
+    profile: 'slow-pages',
+    settings: { DAY007_PAGES: 'evict' },
+    verdict: (verdictOf) => {
+      expect(verdictOf('A', 'launch -> ready')).toBe('holds');
+      expect(verdictOf('C', 'launch -> ready')).not.toBe('holds');
+    },
+  },
+  {
+    profile: 'slow-compile',
+    verdict: (verdictOf) => {
+      expect(verdictOf('C', 'launch -> ready')).toBe('holds');
+      expect(verdictOf('A', 'launch -> ready')).not.toBe('holds');
+    },
+  },
+  {
+    profile: 'jit-in-request',
+    verdict: (verdictOf) => expect(verdictOf('C', 'request 1')).toBe('holds'),
+  },
+  {
+    profile: 'contradictory',
+    settings: { DAY007_PAGES: 'evict' },
+    verdict: (_verdictOf, { verdicts }) =>
+      expect(
+        verdicts.filter(({ verdict, because }) => verdict === 'cannot tell' && because.startsWith('contradictory')),
+      ).not.toEqual([]),
+  },
+];
+
+describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdict }) => {
+  let run: HeadlessRun;
+  let data: RunData;
+  let findings: Findings;
+  let notebook: RenderedNotebook;
+
+  beforeAll(async () => {
+    run = await rehearse(profile, settings);
+    expect(run.code, run.output.slice(-3000)).toBe(0);
+    data = readRun(run.dir);
+    findings = interpret(data);
+    notebook = readNotebook(join(run.dir, 'REHEARSAL-day-007.ipynb'));
+  }, 120_000);
+  afterAll(() => rmSync(run.dir, { recursive: true, force: true }));
+
+  it('runs every cell without an error and draws four charts', () => {
+    expect(failedCells(notebook)).toEqual([]);
+    expect(stderrIn(notebook)).toEqual([]);
+    expect(chartsIn(notebook)).toHaveLength(4);
+    expect(findings.launches.map(({ outcome }) => outcome)).toEqual(['ready', 'ready']);
+    expect(data.requests.filter(({ outcome }) => outcome !== 'completed')).toEqual([]);
+  });
+
+  it('tells its story in the decision table', () => {
+    verdict(
+      (cause, window) =>
+        findings.verdicts.find((found) => found.cause === cause && found.window === window)?.verdict ?? 'missing',
+      findings,
+    );
+  });
+
+  it('says REHEARSAL over every table and chart, in both files, in their names and in the page title', () => {
+    expect(untitled(notebook)).toEqual([]);
+    for (const { data: bundle } of chartsIn(notebook)) expect(titleOf(bundle)).toMatch(/^REHEARSAL: /);
+    expect(readFileSync(join(run.dir, 'first_token_latency.md'), 'utf8')).toMatch(/^# REHEARSAL: /);
+    expect(readFileSync(join(run.dir, 'findings.json'), 'utf8')).toContain('"rehearsal": "REHEARSAL: ');
+    expect(readdirSync(run.dir).filter((name) => /\.(?:ipynb|html)$/.test(name))).toEqual([
+      'REHEARSAL-day-007.html',
+      'REHEARSAL-day-007.ipynb',
+    ]);
+    expect(readFileSync(join(run.dir, 'REHEARSAL-day-007.html'), 'utf8')).toContain('<title>REHEARSAL-day-007</title>');
+  });
+
+  it('says first which engine was chosen, and replays the recording that it names', () => {
+    const configured = markdownIn(notebook).find((text) => text.includes('REHEARSAL: Configuration'));
+    expect(configured).toMatch(/^- \*\*REHEARSAL: no model runs here\.\*\* /);
+    expect(data.record.engine.vllmVersion).toBeUndefined();
+    expect(configured).toContain(data.record.engine.replays?.split(' (')[0]);
+  });
+
+  it('invents no GPU, whatever this machine has', () => {
+    expect(data.gpu).toEqual([]);
+    expect(data.record.environment.gpus).toEqual([]);
+    expect(data.snapshots.filter(({ gpu, memoryUsedMiB }) => gpu !== undefined || memoryUsedMiB !== undefined)).toEqual(
+      [],
+    );
+    expect(readFileSync(join(run.dir, 'first_token_latency.md'), 'utf8')).toContain(
+      '- GPU = not observable: no GPU (rehearsal)',
+    );
+  });
+
+  it('finds what it did where it did it: readiness and phases within their limits, tokens within theirs at the median', () => {
+    const { truth } = findings;
+    expect(truth?.unmatched).toEqual([]);
+    const errors = new Map(truth?.errors.map((error) => [error.quantity, error]));
+    const [ready, begin, end, first, gap] = [
+      'ready: seen after it could answer',
+      'begin of a phase',
+      'end of a phase',
+      'first token: read after it was written',
+      'gap between two tokens',
+    ].map((quantity) => errors.get(quantity));
+    expect(ready?.n).toBe(2);
+    expect(ready?.maxMs).toBeLessThanOrEqual(truthLimits.readyMs);
+    expect(begin?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs);
+    expect(end?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs);
+    // Other tests keep the cores busy meanwhile; the table of a quiet run shows the maximum.
+    expect(first?.n).toBe(data.requests.filter(({ streamed }) => streamed).length);
+    expect(first?.medianMs).toBeLessThanOrEqual(truthLimits.tokenMs);
+    expect(gap?.medianMs).toBeLessThanOrEqual(truthLimits.tokenMs);
+    expect(markdownIn(notebook).join('\n')).toContain('REHEARSAL: What the rehearsal did, and what we saw of it');
+  });
+
+  it('leaves no process and no blank behind', () => {
+    expect(data.stops.map(({ reason, leftoverProcesses }) => [reason, leftoverProcesses])).toEqual([
+      ['asked', 0],
+      ['asked', 0],
+    ]);
+    expect(findProcessesOfRun(run.runId)).toEqual([]);
+    const report = readFileSync(join(run.dir, 'first_token_latency.md'), 'utf8');
+    expect(report).not.toMatch(/=\s*$/m);
+    expect(report).not.toMatch(/undefined|NaN/);
+  });
+});
+
+it('a rehearsal is shown again from its files alone, and still says so', { timeout: 120_000 }, async () => {
+  const run = await rehearse('cpu', { DAY007_LAUNCHES: '1' });
+  const out = mkdtempSync(join(tmpdir(), 'day007-rehearsal-'));
+  onTestFinished(() => {
+    for (const folder of [out, run.dir]) rmSync(folder, { recursive: true, force: true });
+  });
+  expect(run.code, run.output.slice(-3000)).toBe(0);
+  const saved = readFileSync(join(run.dir, 'findings.json'), 'utf8');
+  rmSync(join(run.dir, 'findings.json'));
+  const again = await replay(run.runId, out);
+  expect(again.code, again.output.slice(-3000)).toBe(0);
+  expect(readFileSync(join(run.dir, 'findings.json'), 'utf8')).toBe(saved);
+  expect(untitled(readNotebook(join(out, 'REHEARSAL-day-007.ipynb')))).toEqual([]);
+  expect(existsSync(join(out, 'REHEARSAL-day-007.html'))).toBe(true);
+});
+
+const bundlesIn = (notebook: RenderedNotebook) =>
+  codeCells(notebook).flatMap((cell) => (cell.outputs ?? []).map(({ data }) => data ?? {}));
+
+function markdownIn(notebook: RenderedNotebook): string[] {
+  return bundlesIn(notebook).flatMap((bundle) => {
+    const text = bundle['text/markdown'] as string | readonly string[] | undefined;
+    return text === undefined ? [] : [[text].flat().join('')];
+  });
+}
+
+/** Tables over which the word is missing: the paragraph before a table is its title. */
+function untitled(notebook: RenderedNotebook): string[] {
+  return markdownIn(notebook).flatMap((text) => {
+    const paragraphs = text.split(/\n{2,}/);
+    return paragraphs.filter(
+      (paragraph, index) => paragraph.startsWith('| ') && !paragraphs[index - 1]?.startsWith('**REHEARSAL'),
+    );
+  });
+}
+
+function titleOf(bundle: Readonly<Record<string, unknown>> | undefined): string {
+  const spec = bundle?.['application/vnd.vegalite.v5+json'] as { title?: { text?: string | string[] } } | undefined;
+  return [spec?.title?.text ?? ''].flat().join(' ');
+}
