@@ -9,6 +9,7 @@ const STAGES = [
   'probe',
   'experiment',
   'interpret',
+  'causes',
   'report',
   'bench',
   'notebook',

@@ -7,3 +7,8 @@ export { showTimeline, showBands, showTokens } from './notebook/cells.js';
 export { showEquation, showDecision, showInterpretation, showNextKnob } from './notebook/cells.js';
 export { stop, save } from './notebook/cells.js';
 export { judge, showFinePrint } from './notebook/cells.js';
+
+// notebooks/cold-start.ipynb
+export { showColdStartAnswer, planColdStart, probeNode, launchDesign, showProof } from './notebook/cold-start-cells.js';
+export { showCauses, showLaunchesByCell, showWitnesses } from './notebook/cold-start-cells.js';
+export { judgeSeedTableByExperiment, showPrediction, showCoverage, finishColdStart } from './notebook/cold-start-cells.js';

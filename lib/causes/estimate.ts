@@ -85,13 +85,21 @@ export function minutes(ms: number): string {
   return whole < 60 ? `${whole} min` : `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, '0')} min`;
 }
 
+/** Where saved runs lie; a published run is the copy of a local one, and counts once. */
+export const savedRunFolders = ['data/published', 'data/runs'] as const;
+
 /** Launches of saved runs with the same kind of engine on the same device; runs that cannot be read are left out. */
-export function findRecorded(projectRoot: string, engine: Pick<EngineRecord, 'kind' | 'device'>): RecordedLaunch[] {
-  return ['data/published', 'data/runs'].flatMap((folder) => {
+export function findRecorded(
+  projectRoot: string,
+  engine: Pick<EngineRecord, 'kind' | 'device'>,
+  folders: readonly string[] = savedRunFolders,
+): RecordedLaunch[] {
+  const found = folders.flatMap((folder) => {
     const root = join(projectRoot, folder);
-    if (!existsSync(root)) return [];
-    return readdirSync(root).flatMap((name) => recordedIn(join(root, name), engine));
+    return existsSync(root) ? readdirSync(root).flatMap((name) => recordedIn(join(root, name), engine)) : [];
   });
+  const keyOf = ({ runId, launch }: RecordedLaunch): string => `${runId} ${launch}`;
+  return [...new Map(found.map((one) => [keyOf(one), one])).values()];
 }
 
 function recordedIn(dir: string, { kind, device }: Pick<EngineRecord, 'kind' | 'device'>): RecordedLaunch[] {

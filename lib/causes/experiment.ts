@@ -47,6 +47,12 @@ export interface ExperimentOptions {
   readonly kv?: Pick<KvSizes, 'smallBytes' | 'largeBytes'> | undefined;
 }
 
+/** For tests: what another program may do at the worst moment. */
+export interface ExperimentPorts {
+  /** Between the last look at the state and the start of the server. */
+  readonly beforeSpawn?: ((attempt: Attempt) => void) | undefined;
+}
+
 export interface ExperimentProgress extends DesignStep {
   /** The log's latest line, while a launch is under way. */
   readonly line?: string | undefined;
@@ -77,8 +83,12 @@ const defaultKv = {
 const defaultWarmRequests = 3;
 
 /** Open the experiment of a run folder: the plan is written once; found again, it is kept, and the options are not asked. */
-export function openExperiment(run: ExperimentRun, options: ExperimentOptions): Experiment {
-  const { dir, record, config } = run;
+export function openExperiment(
+  run: ExperimentRun,
+  options: ExperimentOptions,
+  ports: ExperimentPorts = {},
+): Experiment {
+  const { dir, record } = run;
   if (record.engine.kind === 'attach')
     throw new ExperimentError('An attached server cannot be started in other states. Leave DAY007_URL out.');
   refuseOwnedFlags(record.engine.command);
@@ -100,7 +110,7 @@ export function openExperiment(run: ExperimentRun, options: ExperimentOptions): 
         const cell = cellOf(attempt);
         const onLine = ({ line, elapsedMs }: LaunchProgress) => step && onProgress?.({ ...step, line, elapsedMs });
         const warmRequests = options.warmRequests ?? defaultWarmRequests;
-        return launchCell({ run, cell, attempt, here, instruments: ready, warmRequests, onLine, signal });
+        return launchCell({ run, cell, attempt, here, instruments: ready, warmRequests, ports, onLine, signal });
       };
       await runDesign(plan, { readRows: rows, launch, onProgress: (next) => onProgress?.((step = next)) }, signal);
     },
@@ -197,6 +207,7 @@ interface LaunchJob {
   readonly here: MachineMark;
   readonly instruments: Instruments;
   readonly warmRequests: number;
+  readonly ports: ExperimentPorts;
   readonly onLine: (progress: LaunchProgress) => void;
   readonly signal: AbortSignal;
 }
@@ -220,6 +231,7 @@ async function launchCell(job: LaunchJob): Promise<CellRow> {
     compileCache: before.all === 0 ? 'empty' : 'filled',
     compileCacheFiles: before.all,
   };
+  job.ports.beforeSpawn?.(attempt);
   let server: Server | undefined;
   let failure: LaunchError | undefined;
   try {

@@ -3,7 +3,7 @@
  * this node could do it in; and what is left of the wall clock when all are taken from it.
  */
 import { formatBytes } from '../interpret/format.js';
-import { effectOf, excludesZero, type CellValue, type Effect, type Weights } from './contrasts.js';
+import { effectOf, excludesZero, type CellValue, type Effect } from './contrasts.js';
 import { bestBytesPerS, timesOf, type ProbeName } from './probes.js';
 import { centreOf, type CentreInterval } from './signedrank.js';
 import type { CellRow, ProbeRow } from './tables.js';

@@ -16,6 +16,9 @@ export async function interruptible<T>(
 ): Promise<T> {
   const controller = new AbortController();
   const abort = Object.assign(() => controller.abort(), { endsItsCell: true });
+  // tslab runs the first, synchronous part of a cell under Node's own SIGINT watchdog, which at its end puts the default
+  // action back: a listener added in that part would never be called, and the signal would kill the kernel.
+  await Promise.resolve();
   process.on('SIGINT', abort);
   try {
     const result = await work(controller.signal);

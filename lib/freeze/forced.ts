@@ -37,8 +37,8 @@ function rehearsalValues(): ForcedValues {
   return {
     rehearsalProfile: { value: defaultProfile, why: 'the recorded start of a vLLM on a machine without a GPU' },
     model: {
-      value: 'synthetic:tiny',
-      why: 'a rehearsal computes nothing: the stand-in only reads the weight files, and these are written in a moment',
+      value: 'synthetic:small',
+      why: 'a rehearsal computes nothing: the stand-in only reads the weight files. These are written in a moment, and large enough to be seen in the page cache',
     },
     gpuMemoryUtilization: { text: 'not passed', why: 'a rehearsal has no GPU memory to take a share of' },
   };

@@ -14,9 +14,9 @@ export function parseSettings(given: ReadonlyMap<ConfigField, Given>): {
   const problems: ConfigProblem[] = [];
   for (const [field, { value, origin }] of given) {
     const result = settings[field].schema.safeParse(value);
-    const refused = result.success ? refuseValue(field, result.data) : settings[field].allowed;
-    if (refused !== undefined) problems.push({ field, given: readGiven(value), allowed: refused, origin });
-    else values[field] = result.data;
+    const allowed = result.success ? refuseValue(field, result.data) : settings[field].allowed;
+    if (allowed !== undefined) problems.push({ field, given: readGiven(value), allowed, origin });
+    else if (result.success) values[field] = result.data;
   }
   return { values: values as Partial<ConfigValues>, problems };
 }

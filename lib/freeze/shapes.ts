@@ -3,12 +3,12 @@
  * Nothing is written here.
  */
 
-export type SyntheticName = 'tiny' | 'qwen2.5-0.5b' | 'qwen2.5-1.5b' | 'phi-3-mini';
+export type SyntheticName = 'tiny' | 'small' | 'qwen2.5-0.5b' | 'qwen2.5-1.5b' | 'phi-3-mini';
 
 /** The numbers that fix a decoder-only model: its tensors, their shapes and what config.json says of them. */
 export interface SyntheticShape {
   readonly name: SyntheticName;
-  /** Hub id of the model whose shape this is; absent for `tiny`, which imitates no published model. */
+  /** Hub id of the model whose shape this is; absent for `tiny` and `small`, which imitate no published model. */
   readonly imitates?: string;
   readonly family: 'qwen2' | 'phi3';
   readonly hiddenSize: number;
@@ -69,6 +69,17 @@ export const syntheticShapes: readonly SyntheticShape[] = [
     intermediateSize: 256,
     vocabSize: 1024,
     specialIds: { endOfText: 1021, turnStart: 1022, turnEnd: 1023 },
+  },
+  {
+    // Enough bytes (74 MiB) that reading them stands out from what else moves in the page cache of a machine at work.
+    ...qwen,
+    name: 'small',
+    hiddenSize: 512,
+    layers: 8,
+    heads: 8,
+    intermediateSize: 2048,
+    vocabSize: 16_384,
+    specialIds: { endOfText: 16_381, turnStart: 16_382, turnEnd: 16_383 },
   },
   {
     ...qwen,

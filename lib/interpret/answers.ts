@@ -73,7 +73,9 @@ function flagLine({ flags, warmTtftMs }: Answerable): string[] {
   const raised = flags.filter((flag) => flag.raised).map(({ flag, reading }) => `${flag} (${reading})`);
   if (raised.length > 0) return [`Not without reserve: ${raised.join('; ')}.`];
   return warmTtftMs
-    ? ['No drift, no second group and no outlier was flagged, and every request did the same work.']
+    ? [
+        'No drift, no dependence between neighbours, no second group and no outlier was flagged, and every request did the same work.',
+      ]
     : [];
 }
 
@@ -89,7 +91,9 @@ function interferenceLine({ interference }: Answerable): string[] {
 function anchorLine({ sloAnchor, warmTtftMs, flags }: Answerable): string {
   if (!sloAnchor)
     return `None: ${warmTtftMs?.n ?? 0} streamed warm requests, and no interval of a median reaches 95 % below six.`;
-  const unsteady = flags.some(({ flag, raised }) => raised && [lateFlag, 'drift', 'two groups'].includes(flag));
+  const unsteady = flags.some(
+    ({ flag, raised }) => raised && [lateFlag, 'drift', 'neighbours alike', 'two groups'].includes(flag),
+  );
   return `${formatMs(sloAnchor.ttftMs)}: ${sloAnchor.rule}; one request at a time${unsteady ? '; a flag above is raised, so take it as provisional' : ''}.`;
 }
 

@@ -411,6 +411,9 @@ export interface ObserverFinding {
   readonly lowerFraction?: number | undefined;
   readonly upperFraction?: number | undefined;
   readonly verdict: 'not resolved' | 'slower' | 'faster';
+  /** The same by the engine's own figures (queued to first token): what is in the one and not in this happened to the client or on the way. */
+  readonly engineDifferenceMs?: number | undefined;
+  readonly engineInterval?: MedianInterval | undefined;
   /** Observed requests during whose TTFT a sampler was reading, of those that could be looked up. */
   readonly struck: number;
   readonly observed: number;

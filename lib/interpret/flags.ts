@@ -1,5 +1,5 @@
 /**
- * Is this sample one steady thing? Drift, two groups, outliers: each with the number read, the threshold and
+ * Is this sample one steady thing? Drift, neighbours alike, two groups, outliers: each with the number read, the threshold and
  * where the threshold comes from. A sample too small for a test says so and raises nothing.
  */
 import { formatMs, formatNumber, formatPercent } from './format.js';
@@ -26,6 +26,10 @@ export const flagThresholds = {
   groupSamples: 3,
   groupFraction: 0.2,
   bimodalSamples: 10,
+  /** One-sided 2.5 % of the normal approximation of Bartels' rank version of von Neumann's ratio (1982). */
+  serialZ: -1.96,
+  /** Bartels finds that approximation good from ten samples on. */
+  serialSamples: 10,
   /** Modified z-score of Iglewicz and Hoaglin (1993): |0.6745 (x - median)| / MAD above 3.5. */
   outlierZ: 3.5,
   outlierSamples: 6,
@@ -73,6 +77,53 @@ export function driftFlag(valuesMs: readonly number[]): Flag {
     flag: 'drift',
     raised: Math.abs(drift.z) >= driftZ && Math.abs(fraction) >= driftFraction,
     reading: `z ${formatNumber(drift.z)}, ${formatMs(drift.overall)} over the block (${formatPercent(fraction)})`,
+    threshold,
+  };
+}
+
+/** How alike neighbours are: z of Bartels' ratio, below 0 where they are; and about the rank autocorrelation. */
+export interface SerialDependence {
+  readonly z: number;
+  readonly autocorrelation: number;
+}
+
+/** `values` in the order they were measured. Absent below `serialSamples`, and where all values are equal. */
+export function serialDependence(values: readonly number[]): SerialDependence | undefined {
+  const n = values.length;
+  if (n < flagThresholds.serialSamples) return undefined;
+  const ranks = ranksOf(values);
+  const mean = (n + 1) / 2;
+  const spread = ranks.reduce((sum, rank) => sum + (rank - mean) ** 2, 0);
+  if (spread === 0) return undefined;
+  const steps = ranks.slice(1).reduce((sum, rank, at) => sum + (rank - (ranks[at] ?? rank)) ** 2, 0);
+  const ratio = steps / spread;
+  const variance = (4 * (n - 2) * (5 * n * n - 2 * n - 9)) / (5 * n * (n + 1) * (n - 1) ** 2);
+  return { z: (ratio - 2) / Math.sqrt(variance), autocorrelation: 1 - ratio / 2 };
+}
+
+/** Ranks from 1; equal values share the mean of theirs. */
+function ranksOf(values: readonly number[]): number[] {
+  const sorted = sortSamples(values);
+  return values.map((value) => {
+    const below = sorted.filter((other) => other < value).length;
+    const equal = sorted.filter((other) => other === value).length;
+    return below + (equal + 1) / 2;
+  });
+}
+
+/** Flag durations (ms) that take after the one before: order statistics suppose that they do not. */
+export function serialFlag(valuesMs: readonly number[]): Flag {
+  const { serialSamples, serialZ } = flagThresholds;
+  const threshold = `z <= ${serialZ} (Bartels 1982); an interval of the median is then too narrow`;
+  const found = serialDependence(valuesMs);
+  if (!found)
+    return valuesMs.length < serialSamples
+      ? tooFew('neighbours alike', valuesMs.length, serialSamples, threshold)
+      : { flag: 'neighbours alike', raised: false, reading: 'all values are equal', threshold };
+  return {
+    flag: 'neighbours alike',
+    raised: found.z <= serialZ,
+    reading: `z ${formatNumber(found.z)}, rank autocorrelation about ${formatNumber(found.autocorrelation, 2)}`,
     threshold,
   };
 }

@@ -12,7 +12,7 @@ import { energyFinding } from './energy.js';
 import type { Evidence } from './evidence.js';
 import { afterFirstTokenMs, excessLedgers } from './excess.js';
 import type { Findings, LaunchFinding, RequestTiming, Summary } from './findings.js';
-import { bimodalFlag, driftFlag, outlierFlag } from './flags.js';
+import { bimodalFlag, driftFlag, outlierFlag, serialFlag } from './flags.js';
 import { knobFindings } from './knobs.js';
 import { launchEvidence, noTimelineBecause } from './launchevidence.js';
 import { launchFindings } from './launches.js';
@@ -220,7 +220,7 @@ function warmMsOf(launch: number, by: 'TTFT' | 'wall_s', timings: readonly Reque
 /** Steadiness of the streamed warm TTFTs in the order they were sent. */
 function warmFlags(timings: readonly RequestTiming[]): Findings['flags'] {
   const valuesMs = valuesOf(warmSet(timings, undefined, true)?.timings ?? [], 'ttftMs');
-  return [driftFlag(valuesMs), bimodalFlag(valuesMs), outlierFlag(valuesMs)];
+  return [driftFlag(valuesMs), serialFlag(valuesMs), bimodalFlag(valuesMs), outlierFlag(valuesMs)];
 }
 
 /** Unique minus cached long prompts, paired by index within one launch. */

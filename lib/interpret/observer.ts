@@ -9,7 +9,7 @@
 import type { RunData } from '../archive/folder.js';
 import type { RequestRow } from '../archive/tables.js';
 import type { Findings, ObserverFinding, RequestTiming } from './findings.js';
-import { launchWithMost, requestsNamed, valuesOf } from './series.js';
+import { engineMs, launchWithMost, requestsNamed, valuesOf } from './series.js';
 import { shiftOf, summarize, type ShiftEstimate } from './stats.js';
 
 /** The finding for the launch that holds most such requests; launches are not pooled. */
@@ -20,9 +20,15 @@ export function observerFinding(data: RunData, timings: readonly RequestTiming[]
   const unobserved = requestsNamed(timings, 'unobserved', launch).filter(hasTtft);
   const pairs = observed.flatMap((on) => {
     const off = unobserved.find(({ index }) => index === on.index);
-    return off ? [on.ttftMs - off.ttftMs] : [];
+    return off ? [{ on, off }] : [];
   });
-  const shift = shiftOf(pairs);
+  const shift = shiftOf(pairs.map(({ on, off }) => on.ttftMs - off.ttftMs));
+  const engine = shiftOf(
+    pairs.flatMap(({ on, off }) => {
+      const [onMs, offMs] = [engineMs(on), engineMs(off)];
+      return onMs === undefined || offMs === undefined ? [] : [onMs - offMs];
+    }),
+  );
   const observedTtftMs = summarize(valuesOf(observed, 'ttftMs'));
   const unobservedTtftMs = summarize(valuesOf(unobserved, 'ttftMs'));
   if (!shift || !observedTtftMs || !unobservedTtftMs || unobservedTtftMs.median <= 0)
@@ -40,6 +46,8 @@ export function observerFinding(data: RunData, timings: readonly RequestTiming[]
       lowerFraction: shift.interval && fraction(shift.interval.lower),
       upperFraction: shift.interval && fraction(shift.interval.upper),
       verdict: verdictOf(shift),
+      engineDifferenceMs: engine?.shift,
+      engineInterval: engine?.interval,
       struck: struckOf(data, 'observed', launch),
       observed: observed.length,
       readingsWhileOff: struckOf(data, 'unobserved', launch),

@@ -73,6 +73,13 @@ export function measureMs(timing: RequestTiming, measure: Measure): number | und
   return timing.wallS === undefined ? undefined : timing.wallS * 1000;
 }
 
+/** From queued to first token in ms, as the engine says. Absent where the answer carries no figures of the server. */
+export function engineMs({ serverQueueMs, serverFirstTokenMs }: RequestTiming): number | undefined {
+  return serverQueueMs === undefined || serverFirstTokenMs === undefined
+    ? undefined
+    : serverQueueMs + serverFirstTokenMs;
+}
+
 /** The measures of several requests in ms, absent ones left out. */
 export function measuresMs(timings: readonly RequestTiming[], measure: Measure): number[] {
   return timings.map((timing) => measureMs(timing, measure)).filter((ms): ms is number => ms !== undefined);

@@ -9,7 +9,7 @@ import type { MetricRow, RequestRow } from '../archive/tables.js';
 import { metricDelta } from '../snapshot/prometheus.js';
 import type { RequestTiming, ServerTtftFinding } from './findings.js';
 import { formatCounted } from './format.js';
-import { launchesOf, requestsNamed } from './series.js';
+import { engineMs, launchesOf, requestsNamed } from './series.js';
 import { median, medianInterval, quartiles, sortSamples } from './stats.js';
 
 const histogram = 'vllm:time_to_first_token_seconds';
@@ -58,13 +58,6 @@ function perRequest(timings: readonly RequestTiming[], launch: number): ServerTt
       },
     ];
   });
-}
-
-/** From queued to first token, as the engine says. */
-function engineMs({ serverQueueMs, serverFirstTokenMs }: RequestTiming): number | undefined {
-  return serverQueueMs === undefined || serverFirstTokenMs === undefined
-    ? undefined
-    : serverQueueMs + serverFirstTokenMs;
 }
 
 /** The generation requests between two scrapes that follow each other. */

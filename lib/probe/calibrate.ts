@@ -1,11 +1,8 @@
 /** The probe against the stream of known truth: how late are its own stamps? */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import type { CalibrationRow } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
 import { exchange, type Exchange } from './exchange.js';
-import { parseEvents } from './sse.js';
+import { calibrationAsked, judgeStamps, startTruthStream } from './truth.js';
 
 /**
  * Send `warmups` + `measured` streamed requests to a loopback stream and compare each stamp with the instant the
@@ -19,25 +16,21 @@ export async function calibrate(
   projectRoot: string,
   signal?: AbortSignal,
 ): Promise<CalibrationRow[]> {
-  const program = join(projectRoot, 'lib/rehearsal/known-truth.ts');
-  const server = spawn(process.execPath, ['--import', 'tsx', program, String(clock.originNs)], {
-    cwd: projectRoot,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const truth = await startTruthStream(projectRoot, clock);
+  const plan = {
+    origin: truth.origin,
+    path: '/v1/completions',
+    body: JSON.stringify(calibrationAsked),
+    timeoutMs: 10_000,
+  };
   try {
-    const [port] = (await Promise.race([
-      once(server.stdout, 'data'),
-      once(server, 'exit').then(() => Promise.reject(new Error('the known-truth stream ended before it listened'))),
-    ])) as [Buffer];
-    const origin = `http://127.0.0.1:${port.toString().trim()}`;
     const rows: CalibrationRow[] = [];
     for (let index = 1; index <= warmups + measured; index += 1) {
-      const seen = await exchange({ origin, path: '/v1/completions', body: '{}', timeoutMs: 10_000 }, clock, signal);
-      rows.push(calibrationRow(seen, index, index <= warmups));
+      rows.push(calibrationRow(await exchange(plan, clock, signal), index, index <= warmups));
     }
     return rows;
   } finally {
-    server.stdin.end();
+    truth.stop();
   }
 }
 
@@ -45,16 +38,11 @@ export async function calibrate(
 export function calibrationRow(seen: Exchange, index: number, warmup: boolean): CalibrationRow {
   if (seen.failure || seen.connectedAtMs === undefined)
     throw new Error(`calibration request ${index} broke: ${seen.failure?.message ?? 'no connection'}`);
-  const errors = parseEvents(seen.reads)
-    .filter(({ data }) => data !== '[DONE]')
-    .map(({ data, atMs }) => atMs - (JSON.parse(data) as { writtenAtMs: number }).writtenAtMs);
-  const first = errors[0];
-  if (first === undefined || errors.some((error) => !Number.isFinite(error)))
-    throw new Error(`calibration request ${index} carried no instants`);
+  const errors = judgeStamps(seen).map(({ errorMs }) => errorMs);
   return {
     index,
     warmup,
-    firstTokenErrorMs: first,
+    firstTokenErrorMs: errors[0] ?? NaN,
     worstChunkErrorMs: Math.max(...errors),
     connectMs: seen.connectedAtMs - seen.startAtMs,
   };

@@ -6,7 +6,7 @@
 /** Bytes that are not an HTTP/1.1 answer. */
 export class FramingError extends Error {
   override readonly name = 'FramingError';
-  readonly code = 'not-http';
+  readonly code = 'malformed';
 }
 
 /** How far an answer has been followed. Only `followAnswer` and `closeAnswer` change it. */

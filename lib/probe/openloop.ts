@@ -38,21 +38,21 @@ export async function sendAsPlanned(
   const startAtMs = clock.nowMs();
   const inFlight = new Set<Promise<void>>();
   let batch: PlannedExchange[] = [];
+  let nextAtMs = startAtMs;
   const handOn = () => {
-    if (batch.length === 0) return;
     const ended = batch;
     batch = [];
-    settled(ended);
+    if (ended.length > 0) settled(ended);
   };
   for (const [index, offsetMs] of offsetsMs.entries()) {
     const plannedAtMs = startAtMs + offsetMs;
-    const quiet = () => inFlight.size === 0 && plannedAtMs - clock.nowMs() > quietMs;
-    if (quiet()) handOn();
     await waitUntil(plannedAtMs, clock, signal);
     if (signal?.aborted) break;
+    nextAtMs = startAtMs + (offsetsMs[index + 1] ?? Infinity);
     const one = send(index).then((seen) => {
       batch.push({ index, plannedAtMs, seen });
       inFlight.delete(one);
+      if (inFlight.size === 0 && nextAtMs - clock.nowMs() > quietMs) handOn();
     });
     inFlight.add(one);
   }

@@ -31,6 +31,9 @@ export const sendPlain: Transport = (plan, clock, seen, finish) => {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port || 80),
     noDelay: true,
+    // A cold server may be silent for minutes; what stands between must not forget the connection.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
     onread: {
       buffer: readBuffer,
       callback: (count) => {
@@ -47,7 +50,7 @@ export const sendPlain: Transport = (plan, clock, seen, finish) => {
     seen.sentAtMs = clock.nowMs();
     socket.write(request);
   });
-  socket.once('error', (error) => stop(call, error));
+  socket.on('error', (error) => stop(call, error));
   socket.once('end', () => {
     const atMs = clock.nowMs();
     follow(call);
@@ -56,7 +59,7 @@ export const sendPlain: Transport = (plan, clock, seen, finish) => {
       return end(call);
     }
     const cause = new Error('the server closed before the answer was complete');
-    end(call, Object.assign(cause, { code: 'closed-early' }));
+    end(call, Object.assign(cause, { code: 'closed' }));
   });
   return (reason) => stop(call, reason);
 };

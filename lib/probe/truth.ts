@@ -42,8 +42,11 @@ export interface JudgedStamp {
   readonly errorMs: number;
 }
 
-/** The stamps of one exchange in the order of the stream; the error of the first is the TTFT error. Throws when it broke. */
-export function judgeStamps({ failure, reads }: Exchange): readonly JudgedStamp[] {
+/**
+ * The stamps of one exchange in the order of the stream; the error of the first is the TTFT error. Throws when the
+ * exchange broke, or brought no event or one without its instant.
+ */
+export function judgeStamps({ failure, reads }: Pick<Exchange, 'failure' | 'reads'>): readonly JudgedStamp[] {
   if (failure) throw new Error(`a request to the known-truth stream broke: ${failure.code}: ${failure.message}`);
   const stamps = parseEvents(reads)
     .filter(({ data }) => data !== '[DONE]')
@@ -52,6 +55,6 @@ export function judgeStamps({ failure, reads }: Exchange): readonly JudgedStamp[
       return { writtenAtMs, errorMs: atMs - writtenAtMs };
     });
   if (stamps.length === 0 || stamps.some(({ errorMs }) => !Number.isFinite(errorMs)))
-    throw new Error('a request to the known-truth stream carried no instants');
+    throw new Error('an answer of the known-truth stream carried no instants');
   return stamps;
 }

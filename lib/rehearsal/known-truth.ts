@@ -28,10 +28,8 @@ const server = createServer((request, response) => {
       response.writeHead(400, { 'content-type': 'text/plain' }).end(`${z.prettifyError(asked.error)}\n`);
       return;
     }
-    const gone = new AbortController();
-    response.on('close', () => gone.abort());
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    await writePlan(response, eventsOf(asked.data), clock.nowMs, { signal: gone.signal });
+    await writePlan(response, eventsOf(asked.data), clock.nowMs);
     response.end('data: [DONE]\n\n');
   });
 });

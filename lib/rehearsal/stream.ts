@@ -20,7 +20,7 @@ export interface StreamOptions<W> {
 /**
  * Make each write when it is due, never earlier, in one piece on the socket (HTTP's chunk framing included). A write
  * that is late does not move those after it. Two writes never share a turn of the event loop, so other streams get
- * theirs. Ends early, without an error, when it is aborted.
+ * theirs. Ends early, without an error, when it is aborted; when the client has gone, at the next write at the latest.
  *
  * Plain callbacks, one listener for the whole stream: on a core shared with the reader, what is done after a write
  * keeps the reader from it.
@@ -42,8 +42,9 @@ export function writePlan<W extends PlannedWrite>(
       resolve();
     };
     const next = () => {
-      const { done, value: write } = writes.next();
-      if (done) return end();
+      const step = writes.next();
+      if (step.done || response.destroyed) return end();
+      const write = step.value;
       dueAtMs += write.delayMs;
       cancel = whenDue(dueAtMs, nowMs, () => {
         const atMs = writeNow(response, write.bytes, nowMs);

@@ -3,7 +3,8 @@ import type { Dominant, Findings, LedgerCell } from '../interpret/findings.js';
 import { dash, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
 import { engineLabel, modelLabel, noGpuText, stamped, type InterpretedRun } from './subject.js';
 import { renderFacts, renderTable, type Cell } from './table.js';
-import { summaryColumns, summaryRow } from './request-tables.js';
+import { clientServerText, summaryColumns, summaryRow } from './request-tables.js';
+import { observerText } from './snapshot-tables.js';
 import { truthSentence } from './truth-table.js';
 
 /** The page's first table: what a reader in a hurry needs. */
@@ -45,8 +46,14 @@ export function answerTable({ data, findings }: InterpretedRun): string {
     ],
     ['next knob', nextKnobText(findings)],
     ['error of the stopwatch', stopwatchText(findings)],
+    ["client against the server's own, warm", clientServerText(findings)],
+    ['cost of watching', watchingText(findings)],
     ...(findings.truth ? [['seen against true', truthSentence(findings.truth.errors)] as const] : []),
   ]);
+}
+
+function watchingText({ observer }: Findings): string {
+  return 'finding' in observer ? observerText(observer.finding) : `not compared: ${observer.absentBecause}`;
 }
 
 function coldFacts(findings: Findings): [string, Cell][] {

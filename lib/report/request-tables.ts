@@ -2,6 +2,7 @@
 import type { RequestRow } from '../archive/tables.js';
 import type { Findings, RequestTiming, Summary } from '../interpret/findings.js';
 import { formatMs, formatPercent } from '../interpret/format.js';
+import { peersWithoutStream, peerTtfts } from '../interpret/definitions.js';
 import { summarize } from '../interpret/stats.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable, type Cell } from './table.js';
@@ -173,10 +174,10 @@ export function serverTtftTable({ findings }: InterpretedRun): string {
       one.clientMs,
       one.serverMs,
       one.differenceMs,
-      one.minMs,
-      one.lowerQuartileMs,
-      one.upperQuartileMs,
-      one.maxMs,
+      // One request has no spread.
+      ...(one.n === 1
+        ? Array<undefined>(4).fill(undefined)
+        : [one.minMs, one.lowerQuartileMs, one.upperQuartileMs, one.maxMs]),
       one.absentBecause === undefined ? one.consistsOf : `not observable: ${one.absentBecause}`,
     ]),
     notes: [
@@ -264,7 +265,51 @@ export function definitionsTable(run: InterpretedRun, requestId?: string): strin
       one.warmMs?.n,
     ]),
   });
-  return `${definitions}\n\n${streamTable(run, requestId)}`;
+  return [definitions, streamTable(run, requestId), peersTable(run, requestId)]
+    .filter((table) => table !== '')
+    .join('\n\n');
+}
+
+/** The same stream as each peer would score it. Empty without a stream: the table before it says so. */
+function peersTable({ data, findings }: InterpretedRun, requestId: string | undefined): string {
+  const request = streamToDefine(data.requests, requestId);
+  if (!request) return '';
+  const chunks = data.chunks.filter((chunk) => chunk.requestId === request.requestId);
+  const begins = { call: 'the call, connection included', sent: 'request written' };
+  const ends = {
+    event: 'first event of any kind',
+    choice: 'first event with a choice, text or not',
+    token: 'first text or reasoning',
+    visible: 'first text, reasoning not counted',
+  };
+  return renderTable({
+    title: stamped(findings.engineKind, `The same stream (${request.requestId}) as each peer scores it`),
+    columns: [
+      { header: 'peer' },
+      { header: 'version read' },
+      { header: 'from' },
+      { header: 'to' },
+      { header: 'event here' },
+      { header: 'TTFT (ms)', decimals: 3 },
+      { header: 'remark' },
+      { header: 'source' },
+    ],
+    rows: peerTtfts(request, chunks).map((one) => [
+      one.peer,
+      one.version,
+      begins[one.begin],
+      ends[one.end],
+      one.event,
+      one.ms,
+      one.remark,
+      one.source,
+    ]),
+    notes: [
+      'Read from the sources of each, as of 2026; none was run. "call": a client that keeps its connections would not pay for one here.',
+      `Without a stream of their own: ${peersWithoutStream}.`,
+      'A token that shows only in a rising count of usage (continuous_usage_stats) is not asked for here, so no row ends at one.',
+    ],
+  });
 }
 
 /**

@@ -118,6 +118,7 @@ export function observerTable({ findings }: InterpretedRun): string {
     ],
     notes: [
       observerText(finding),
+      engineObserverText(finding),
       `A sampler was reading during the TTFT of ${finding.struck} of ${finding.observed} requests with the samplers on, and of ${finding.readingsWhileOff} with them off (must be 0).`,
       'Cached long prompts of one launch in the order on, off, off, on, off, on, on, off, each after the same pause. NVML stays open while the samplers are off; the prober and the keeper go on.',
     ],
@@ -154,6 +155,13 @@ export function observerText(finding: ObserverFinding): string {
     faster: 'resolved: faster with the samplers on',
   }[verdict];
   return `On minus off: ${formatMs(differenceMs)} (${formatPercent(differenceFraction)} of the median without)${range}, ${pairs} pairs; ${says}.`;
+}
+
+/** What the server itself says of the difference: the rest of it happened to the client, or on the way. */
+function engineObserverText({ engineDifferenceMs, engineInterval }: ObserverFinding): string {
+  if (engineDifferenceMs === undefined) return "By the engine's own figures: not observable: the answers carry none.";
+  const range = engineInterval ? ` (${formatMs(engineInterval.lower)} to ${formatMs(engineInterval.upper)})` : '';
+  return `By the engine's own figures, queued to first token: ${formatMs(engineDifferenceMs)}${range}. What is not in there happened in the front end, on the way, or to the client.`;
 }
 
 /** What else may have disturbed the run. */

@@ -1,6 +1,6 @@
 /** Launches -> tables: the state each one found, its phases, and what no phase explains. */
 import type { LaunchFinding } from '../interpret/findings.js';
-import { formatBytes, formatCount, formatMiB, formatMs, formatPercent } from '../interpret/format.js';
+import { formatBytes, formatCount, formatMs, formatPercent, formatQuantity } from '../interpret/format.js';
 import { parseLogLine } from '../launch/milestones.js';
 import type { StartupTimeline } from '../launch/timeline.js';
 import { hidePaths } from './paths.js';
@@ -58,7 +58,7 @@ function gpuMemoryText(after: LaunchFinding['gpuAfterStop']): string | undefined
   if (!after) return undefined;
   if (after.kind === 'absent') return after.because;
   const { aboveBaselineMiB, back, waitedMs } = after;
-  const above = `${aboveBaselineMiB < 0 ? '-' : '+'}${formatMiB(Math.abs(aboveBaselineMiB))}`;
+  const above = `${aboveBaselineMiB < 0 ? '' : '+'}${formatQuantity(aboveBaselineMiB, 'MiB')}`;
   const wait = waitedMs === undefined ? 'not timed' : `${back ? 'after' : 'still after'} ${formatMs(waitedMs)}`;
   return `${back ? '' : 'no: '}${above}, ${wait}`;
 }

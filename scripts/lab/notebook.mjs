@@ -75,12 +75,15 @@ export async function openNotebook(browser, lab, path, limitMs) {
     /** Until the line of a cell has shown so many states like this one, and the cell still runs. */
     untilSeen: async (call, pattern, count) => {
       for (const startedMs = performance.now(); ;) {
-        const cell = cellOf((await read()).cells, call);
+        const notebook = await read();
+        const cell = cellOf(notebook.cells, call);
         const states = await seenOf(cell.index);
         if (states.filter((state) => pattern.test(state)).length >= count && isWaiting(cell)) return;
-        const isOver = cell.executionCount !== null && !isWaiting(cell) && states.length > 0;
+        const isOver = notebook.kernel === 'idle' && !notebook.cells.some(isWaiting);
         if (isOver || performance.now() - startedMs > limitMs)
-          throw new Stop(`${call} was never seen in its midst (${pattern}); its states:\n  ${states.join('\n  ')}`);
+          throw new Stop(
+            `${call} was never seen in its midst (${pattern}); its states:\n  ${states.join('\n  ')}\n${describe(notebook)}`,
+          );
         await page.waitForTimeout(LOOK_EVERY_MS);
       }
     },

@@ -101,13 +101,17 @@ describe('the parts', () => {
   });
 });
 
-describe('install.sh', () => {
-  test('installs from one folder, and its run.sh finds Node, kernel and replay', async () => {
-    const target = newTarget('one folder');
+// One installation, and what may happen to it afterwards, in this order: each takes seconds on a busy machine.
+describe('an installation', () => {
+  let target: string;
+  beforeAll(async () => {
+    target = newTarget('one folder');
     const installed = await install(whole, '--to', target);
     expect(installed).toMatchObject({ exitCode: 0, stderr: '' });
     expect(installed.stdout).toContain('Installed: Node v24.0.0');
+  });
 
+  test('has a run.sh that finds Node, kernel and replay', async () => {
     const saved = join(place, 'saved run');
     mkdirSync(saved, { recursive: true });
     writeFileSync(join(saved, 'run.json'), '{}');
@@ -126,9 +130,7 @@ describe('install.sh', () => {
     expect(script).toBe(`ran by ${target}/venv/bin/python\n`);
   });
 
-  test('left as it is when it runs again', async () => {
-    const target = newTarget('again');
-    await install(whole, '--to', target);
+  test('is left as it is when it is asked for again', async () => {
     const inodes = () =>
       ['node/bin/node', 'day-007/lib/first.ts', 'venv/pyvenv.cfg'].map((file) => statSync(join(target, file)).ino);
     const before = inodes();
@@ -139,6 +141,28 @@ describe('install.sh', () => {
     expect(inodes()).toEqual(before);
   });
 
+  test('is taken up where it was interrupted', async () => {
+    // As an interruption leaves it: an unpacked folder that was not put in place, an environment without its mark.
+    mkdirSync(join(target, '.unpack-project'));
+    for (const stamp of ['project.tar.xz', 'venv']) rmSync(join(target, '.installed', stamp));
+    rmSync(join(target, 'venv', 'pyvenv.cfg'));
+    expect(await install(whole, '--to', target)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(existsSync(join(target, 'venv', 'pyvenv.cfg'))).toBe(true);
+    expect(readdirSync(target)).not.toContain('.unpack-project');
+  });
+
+  test('takes a newer project and keeps its runs', async () => {
+    mkdirSync(join(target, 'day-007/data/runs/mine'), { recursive: true });
+    const newer = join(place, 'newer');
+    await makeBundle(newer, join(place, 'work'), { partBytes: 6_000, projectFile: 'lib/second.ts' });
+    expect(await install(newer, '--to', target)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(readdirSync(join(target, 'day-007/lib'))).toEqual(['second.ts']);
+    expect(existsSync(join(target, 'day-007/data/runs/mine'))).toBe(true);
+    expect(existsSync(join(target, 'day-007/node_modules/undici/index.js'))).toBe(true);
+  });
+});
+
+describe('install.sh', () => {
   test.each([
     ['corrupt', damage, /is corrupt: sha256 is [0-9a-f]{64}, expected /],
     ['incomplete', (file: string) => truncateSync(file, 100), /has 100 bytes instead of 6000; expected sha256 /],
@@ -180,30 +204,6 @@ describe('install.sh', () => {
     expect(last.stdout).toContain('All parts are there');
     expect(last.stdout).not.toContain('Still missing');
     expect(await install(first, '--to', target, '--finish')).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(existsSync(join(target, 'day-007/node_modules/undici/index.js'))).toBe(true);
-  });
-
-  test('resumes where it was interrupted', async () => {
-    const target = newTarget('interrupted');
-    await install(whole, '--to', target);
-    // As an interruption leaves it: an unpacked folder that was not put in place, an environment without its mark.
-    mkdirSync(join(target, '.unpack-project'));
-    for (const stamp of ['project.tar.xz', 'venv']) rmSync(join(target, '.installed', stamp));
-    rmSync(join(target, 'venv', 'pyvenv.cfg'));
-    expect(await install(whole, '--to', target)).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(existsSync(join(target, 'venv', 'pyvenv.cfg'))).toBe(true);
-    expect(readdirSync(target)).not.toContain('.unpack-project');
-  });
-
-  test('a newer bundle replaces the project and keeps its runs', async () => {
-    const target = newTarget('newer');
-    await install(whole, '--to', target);
-    mkdirSync(join(target, 'day-007/data/runs/mine'), { recursive: true });
-    const newer = join(place, 'newer');
-    await makeBundle(newer, join(place, 'work'), { partBytes: 6_000, projectFile: 'lib/second.ts' });
-    expect(await install(newer, '--to', target)).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(readdirSync(join(target, 'day-007/lib'))).toEqual(['second.ts']);
-    expect(existsSync(join(target, 'day-007/data/runs/mine'))).toBe(true);
     expect(existsSync(join(target, 'day-007/node_modules/undici/index.js'))).toBe(true);
   });
 

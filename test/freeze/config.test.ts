@@ -108,9 +108,9 @@ describe('resolveConfig of a rehearsal', () => {
     return [];
   };
 
-  it('takes the smallest model, passes no share of GPU memory and no KV size, and plays the recorded CPU start', () => {
+  it('takes a small model, passes no share of GPU memory and no KV size, and plays the recorded CPU start', () => {
     const config = rehearse();
-    expect(config).toMatchObject({ model: 'synthetic:tiny', rehearsalProfile: 'cpu' });
+    expect(config).toMatchObject({ model: 'synthetic:small', rehearsalProfile: 'cpu' });
     expect(config.gpuMemoryUtilization).toBeUndefined();
     expect(config.kvCacheGiB).toBeUndefined();
     expect(entryOf(config, 'model')).toMatchObject({

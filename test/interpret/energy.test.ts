@@ -15,7 +15,13 @@ const row = (atMs: number, energyMj: number | undefined, gpu = 0): GpuRow => ({
   energyMj,
 });
 /** 300 W: 300 mJ a millisecond. */
-const at300W = [row(900, 0), row(1100, 1e6), row(6000, 1e6 + 4900 * 300), row(10_900, 1e6 + 9800 * 300), row(12_000, 9e9)];
+const at300W = [
+  row(900, 0),
+  row(1100, 1e6),
+  row(6000, 1e6 + 4900 * 300),
+  row(10_900, 1e6 + 9800 * 300),
+  row(12_000, 9e9),
+];
 const dataOf = (gpu: readonly GpuRow[]) => ({ ...buildRun({ gpu: true }), gpu });
 
 describe('the energy of warm requests', () => {

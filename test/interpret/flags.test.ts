@@ -6,9 +6,11 @@ import {
   flagThresholds,
   modifiedZ,
   outlierFlag,
+  serialDependence,
+  serialFlag,
   widestSplit,
 } from '../../lib/interpret/flags.js';
-import { drawMany, shapes, uniformFrom } from './random.js';
+import { autocorrelated, drawMany, shapes, uniformFrom } from './random.js';
 
 const rising = (step: number) => Array.from({ length: 10 }, (_, index) => 100 + step * index);
 
@@ -44,6 +46,43 @@ describe('drift', () => {
         ).filter(Boolean).length / 500,
     );
     for (const rate of raised) expect(rate).toBeLessThan(0.08);
+  });
+});
+
+describe('neighbours alike', () => {
+  it('is worked out by hand for ten rising values', () => {
+    // Steps of one rank: ratio 9 / 82.5; variance 4 * 8 * 471 / (5 * 10 * 11 * 81) = 0.33831.
+    const found = serialDependence(rising(1));
+    expect(found?.z).toBeCloseTo((9 / 82.5 - 2) / Math.sqrt(15_072 / 44_550), 12);
+    expect(found?.autocorrelation).toBeCloseTo(1 - 9 / 165, 12);
+    expect(serialFlag(rising(1)).raised).toBe(true);
+  });
+
+  it('needs ten values, knows nothing of equal ones, and is not raised where neighbours are unlike', () => {
+    expect(serialFlag(rising(1).slice(1)).reading).toContain('not tested');
+    expect(serialFlag(Array.from({ length: 12 }, () => 7)).reading).toBe('all values are equal');
+    expect(serialFlag([1, 9, 2, 8, 3, 7, 4, 6, 5, 10]).raised).toBe(false);
+  });
+
+  it('ignores the shape of the values: ranks alone decide', () => {
+    const values = [5, 3, 4, 9, 8, 7, 1, 2, 6, 10, 12, 11];
+    expect(serialDependence(values.map((value) => Math.exp(value)))).toEqual(serialDependence(values));
+  });
+
+  it.each(shapes)('is raised by chance in about 2.5 % of independent $name samples of 10 and 60', (shape) => {
+    const random = uniformFrom(13);
+    for (const n of [10, 60]) {
+      let raised = 0;
+      for (let set = 0; set < 2000; set += 1) if (serialFlag(drawMany(shape, n, random)).raised) raised += 1;
+      expect(raised / 2000).toBeLessThan(0.04);
+    }
+  });
+
+  it('is raised in nearly every sample of 60 whose values take after the one before by 0.8', () => {
+    const random = uniformFrom(15);
+    let raised = 0;
+    for (let set = 0; set < 500; set += 1) if (serialFlag(autocorrelated(0.8, 60, random)).raised) raised += 1;
+    expect(raised / 500).toBeGreaterThan(0.98);
   });
 });
 

@@ -50,6 +50,20 @@ describe('the cost of watching', () => {
     expect(finding.lowerFraction).toBeGreaterThan(0);
   });
 
+  it('says how much of it the engine saw itself, where the answers carry its figures', () => {
+    const { data, observer } = withComparison(24, (name, at) => (name === 'observed' ? 103 : 100) + (at % 4));
+    expect(found(observer).engineDifferenceMs).toBeUndefined();
+    // The engine took 1 ms more; the client lost the other two.
+    const requests = data.requests.map((row) => ({
+      ...row,
+      serverQueueMs: 1,
+      serverFirstTokenMs: row.name === 'observed' ? 91 : 90,
+    }));
+    const finding = found(observerFinding({ ...data, requests }, requestTimings(requests, [])));
+    expect(finding.engineDifferenceMs).toBe(1);
+    expect(finding.engineInterval).toMatchObject({ lower: 1, upper: 1 });
+  });
+
   it('is not resolved where the two sides differ by chance alone, in about 19 of 20 runs', () => {
     const random = uniformFrom(51);
     let resolved = 0;

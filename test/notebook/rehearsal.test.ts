@@ -24,7 +24,10 @@ interface Story {
 const stories: readonly Story[] = [
   {
     profile: 'cpu',
-    verdict: (verdictOf) => expect(verdictOf('C', 'launch -> ready')).toBe('holds'),
+    // A CPU log has no JIT monitor, so nothing can name the cause of what its first request takes longer.
+    verdict: (verdictOf) => {
+      for (const cause of ['A', 'B', 'C', 'D'] as const) expect(verdictOf(cause, 'request 1')).not.toBe('holds');
+    },
   },
   {
     profile: 'slow-pages',
@@ -67,7 +70,7 @@ describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdic
     data = readRun(run.dir);
     findings = interpret(data);
     notebook = readNotebook(join(run.dir, 'REHEARSAL-day-007.ipynb'));
-  }, 120_000);
+  }, 300_000);
   afterAll(() => rmSync(run.dir, { recursive: true, force: true }));
 
   it('runs every cell without an error and draws four charts', () => {
@@ -128,7 +131,9 @@ describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdic
       'gap between two tokens',
     ].map((quantity) => errors.get(quantity));
     expect(ready?.n).toBe(2);
-    expect(ready?.maxMs).toBeLessThanOrEqual(truthLimits.readyMs);
+    // A poll that a busy machine held up is on record: by so much later may "ready" be seen.
+    const heldUpMs = Math.max(...data.launches.map(({ healthPollIntervalMs = 0 }) => healthPollIntervalMs));
+    expect(ready?.maxMs).toBeLessThanOrEqual(truthLimits.readyMs + heldUpMs);
     expect(begin?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs);
     expect(end?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs);
     // Other tests keep the cores busy meanwhile; the table of a quiet run shows the maximum.
@@ -150,7 +155,7 @@ describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdic
   });
 });
 
-it('a rehearsal is shown again from its files alone, and still says so', { timeout: 120_000 }, async () => {
+it('a rehearsal is shown again from its files alone, and still says so', { timeout: 300_000 }, async () => {
   const run = await rehearse('cpu', { DAY007_LAUNCHES: '1' });
   const out = mkdtempSync(join(tmpdir(), 'day007-rehearsal-'));
   onTestFinished(() => {

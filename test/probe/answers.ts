@@ -47,7 +47,7 @@ export const framedAnswer: fc.Arbitrary<FramedAnswer> = fc
       length: `Content-Length: ${body.length}\r\n`,
       close: '',
       none: '',
-    }[framing as FramedAnswer['framing']];
+    }[framing];
     const shown = framing === 'none' ? 204 : status;
     const head = `${before.join('')}HTTP/1.1 ${shown}${reason}\r\n${headers.join('')}${framingHeader}\r\n`;
     const coded = Buffer.concat([
@@ -58,7 +58,7 @@ export const framedAnswer: fc.Arbitrary<FramedAnswer> = fc
       wire: Buffer.concat([Buffer.from(head), framing === 'chunked' ? coded : body]),
       status: shown,
       body,
-      framing: framing as FramedAnswer['framing'],
+      framing: framing,
     };
   });
 

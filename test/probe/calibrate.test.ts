@@ -71,11 +71,11 @@ it('takes the error of the first event and the largest error of all', () => {
 it.each([
   ['broke', { ...seen(event(1)), failure: { code: 'x', message: 'cut' } }, 'calibration request 1 broke: cut'],
   ['never connected', { ...seen(event(1)), connectedAtMs: undefined }, 'calibration request 1 broke: no connection'],
-  ['brought no event', seen(''), 'calibration request 1 carried no instants'],
+  ['brought no event', seen(''), 'an answer of the known-truth stream carried no instants'],
   [
     'brought an event without an instant',
     seen(event(1) + event(undefined)),
-    'calibration request 1 carried no instants',
+    'an answer of the known-truth stream carried no instants',
   ],
 ])('refuses an exchange that %s', (_what, exchange, message) => {
   expect(() => calibrationRow(exchange, 1, false)).toThrow(message);

@@ -2,9 +2,10 @@ import { execFile, type ChildProcess } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { seedPayload } from '../../lib/freeze/workload.js';
+import { planArrivals } from '../../lib/probe/arrivals.js';
 import { freePort } from '../launch/place.js';
 import { recorded } from './recorded.js';
-import { httpAnswer, scripted, type Connection } from './scripted.js';
+import { httpAnswer, piece, scripted, streamEnd, streamHead, type Connection } from './scripted.js';
 
 interface Ended {
   readonly code: number;
@@ -159,10 +160,62 @@ it.each([
     ['--url', 'http://127.0.0.1:1', '--model', 'm', '--timeout-s', 'soon'],
     '--timeout-s reads "soon"; expected seconds, more than 0 and at most 86400.',
   ],
+  [['--url', 'http://127.0.0.1:1', '--model', 'm', '--rate', '5'], '--rate needs --requests: how many to send.'],
+  [
+    ['--url', 'http://127.0.0.1:1', '--model', 'm', '--requests', '5'],
+    '--requests belongs to a plan of many requests; give --rate, too.',
+  ],
+  [
+    ['--url', 'http://127.0.0.1:1', '--model', 'm', '--rate', '5', '--requests', '5', '--pace', 'bursts'],
+    '--pace reads "bursts"; expected fixed or poisson.',
+  ],
   [['--url', 'http://127.0.0.1:1', '--model', 'm', '--tokens', '3'], "Unknown option '--tokens'"],
 ])('answers %j with what is wrong and how it is used', async (args, message) => {
   const { code, out, err } = await probe(...args);
   expect([code, out]).toEqual([2, '']);
   expect(err.startsWith(message)).toBe(true);
   expect(err).toContain('\nUsage: npm run probe -- --url');
+});
+
+it('sends an open loop: a JSON line for each request, planned and sent, and one that sums up', async () => {
+  const stream = recorded('completions.sse');
+  const server = await scripted(({ socket }) => socket.end(streamHead + piece(stream.toString()) + streamEnd));
+  const plan = ['--rate', '100', '--requests', '12', '--pace', 'poisson', '--seed', '3'];
+  const { code, out, err } = await probe('--url', server.origin, '--model', 'tiny', '--max-tokens', '64', ...plan);
+  expect([code, err]).toEqual([0, '']);
+  const all = lines(out).map((line) => JSON.parse(line) as Record<string, number | string | undefined>);
+  const requests = all.slice(0, -1).sort((a, b) => Number(a['request']) - Number(b['request']));
+  expect(requests.map(({ request }) => request)).toEqual(Array.from({ length: 12 }, (_, at) => at + 1));
+  const offsets = planArrivals({ pace: 'poisson', ratePerS: 100, requests: 12, seed: 3 });
+  for (const [at, line] of requests.entries()) {
+    expect(line).toMatchObject({ outcome: 'completed', completionTokens: 64 });
+    const sincePlan = Number(line['plannedAtMs']) - Number(requests[0]?.['plannedAtMs']);
+    expect(sincePlan).toBeCloseTo((offsets[at] ?? NaN) - (offsets[0] ?? NaN), 6);
+    expect(line['sendSkewMs']).toBeGreaterThan(0);
+    expect(line['responseMs']).toBeCloseTo(Number(line['serviceMs']) + Number(line['sendSkewMs']), 6);
+    expect(line['responseTtftMs']).toBeLessThanOrEqual(Number(line['responseMs']));
+  }
+  expect(JSON.parse(lines(out).at(-1) ?? '')).toMatchObject({
+    summary: {
+      pace: 'poisson',
+      ratePerS: 100,
+      seed: 3,
+      planned: 12,
+      outcomes: { completed: 12 },
+      sendSkewMs: { n: 12 },
+    },
+  });
+  expect(JSON.parse(server.bodies[0] ?? '')).toMatchObject({ model: 'tiny', max_tokens: 64, stream: true });
+});
+
+it('ends with 1 when a request of an open loop did not complete, and says what became of each', async () => {
+  const server = await scripted(({ socket }) =>
+    server.bodies.length === 2
+      ? socket.destroy()
+      : socket.end(streamHead + piece(recorded('completions.sse').toString()) + streamEnd),
+  );
+  const plan = ['--rate', '20', '--requests', '3'];
+  const { code, out } = await probe('--url', server.origin, '--model', 'tiny', ...plan);
+  expect(code).toBe(1);
+  expect(JSON.parse(lines(out).at(-1) ?? '')).toMatchObject({ summary: { outcomes: { completed: 2, failed: 1 } } });
 });

@@ -111,7 +111,7 @@ it.each([
     setTimeout(() => cut(socket), 30);
   });
   const seen = await exchange(planTo(server.origin), clock);
-  expect(['ECONNRESET', 'closed-early']).toContain(seen.failure?.code);
+  expect(['ECONNRESET', 'closed']).toContain(seen.failure?.code);
   expect(textOf(seen.reads)).toBe('data: a\n\n');
   expect(seen.endAtMs).toBeUndefined();
 });

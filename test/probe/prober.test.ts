@@ -159,3 +159,43 @@ it('fails what is asked of a prober that was killed, before and after, instead o
   await expect(prober.calibrate(1, 1)).rejects.toThrow('the prober ended (SIGKILL)');
   await until(() => left(runId), nothing);
 });
+
+const planned = (origin: string, count: number, gapMs: number) =>
+  Array.from({ length: count }, (_, at) => ({ label: label(at + 1), plan: planTo(origin), offsetMs: at * gapMs }));
+
+it('sends an open loop as planned, however long the first answers take, and writes planned and sent instants', async () => {
+  const runDir = temporaryFolder();
+  const { prober } = start(runDir);
+  const held: (() => void)[] = [];
+  const server = await scripted(({ socket }) => {
+    held.push(() => socket.write(wholeStream));
+    // A closed loop would wait for the first answer here.
+    if (held.length === 8) for (const answer of held) answer();
+  });
+  const traces = await prober.openLoop(planned(server.origin, 8, 10));
+  expect(traces.map(({ request }) => request.requestId)).toEqual(planned('', 8, 0).map(({ label }) => label.requestId));
+  const rows = readRows(runDir, tables.requests).sort((a, b) => a.index - b.index);
+  expect(rows.map(({ outcome }) => outcome)).toEqual(Array(8).fill('completed'));
+  const [first] = rows;
+  for (const [at, { plannedAtMs = NaN, sentAtMs = NaN, idleBeforeMs }] of rows.entries()) {
+    expect(plannedAtMs - (first?.plannedAtMs ?? NaN)).toBeCloseTo(10 * at, 6);
+    expect(sentAtMs).toBeGreaterThan(plannedAtMs);
+    expect(idleBeforeMs).toBeUndefined();
+  }
+  expect(readRows(runDir, tables.chunks)).toHaveLength(traces.flatMap(({ chunks }) => chunks).length);
+});
+
+it('ends an open loop that is interrupted: what was sent is written, the rest is not sent', async () => {
+  const runDir = temporaryFolder();
+  const { prober } = start(runDir);
+  const interrupt = new AbortController();
+  const server = await scripted(() => {
+    if (server.bodies.length === 3) interrupt.abort();
+  });
+  const traces = await prober.openLoop(planned(server.origin, 50, 100), interrupt.signal);
+  expect(traces.length).toBeGreaterThanOrEqual(3);
+  expect(traces.length).toBeLessThan(50);
+  expect(new Set(traces.map(({ request }) => request.outcome))).toEqual(new Set(['cut-off']));
+  expect(readRows(runDir, tables.requests)).toHaveLength(traces.length);
+  await server.allClosed(traces.length);
+});

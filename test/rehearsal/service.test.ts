@@ -1,12 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { exchange } from '../../lib/probe/exchange.js';
+import { createPrefixCache } from '../../lib/rehearsal/prefix-cache.js';
+import { planGeneration } from '../../lib/rehearsal/generation.js';
 import { parseExposition } from '../../lib/snapshot/prometheus.js';
 import { seedPayload } from '../../lib/freeze/workload.js';
 import { clock } from '../launch/place.js';
 import { chat, completion, profileOf, serve, streamed } from './serving.js';
-import { planGeneration } from '../../lib/rehearsal/generation.js';
-import { createPrefixCache } from '../../lib/rehearsal/prefix-cache.js';
-import { readFileSync } from 'node:fs';
 
 const figure = (text: string, name: string, labels: Readonly<Record<string, string>> = {}) =>
   parseExposition(text).figures.find(
@@ -139,10 +139,21 @@ it('forgets the blocks that were not used for the longest time', () => {
 it('generates one request at a time, and reports how long the others waited', async () => {
   const server = await serve({ prefillBaseMs: 60 });
   const traces = await Promise.all([1, 2, 3].map(() => server.ask(streamed({ max_tokens: 1 }))));
-  const queued = traces.map(({ trace }) => trace.request.serverQueueMs ?? NaN).sort((x, y) => x - y);
-  expect(queued[0]).toBeLessThan(60);
-  expect(queued[1]).toBeGreaterThan(40);
-  expect(queued[2]).toBeGreaterThan(100);
+  const figures = traces
+    .map(({ trace }) => ({
+      queueMs: trace.request.serverQueueMs ?? NaN,
+      // Sent at nearly the same time: who waited longer was first served later.
+      firstTokenAtMs: trace.request.firstTokenAtMs ?? NaN,
+    }))
+    .sort((a, b) => a.queueMs - b.queueMs);
+  expect(figures.map(({ firstTokenAtMs }) => firstTokenAtMs)).toEqual(
+    figures.map(({ firstTokenAtMs }) => firstTokenAtMs).sort((a, b) => a - b),
+  );
+  const [first, second, third] = figures.map(({ queueMs }) => queueMs);
+  expect(first).toBeLessThan(20);
+  // Each waits until the one before it has its only token, at least 60 ms after that one was scheduled.
+  expect((third ?? NaN) - (first ?? NaN)).toBeGreaterThan(60);
+  expect(second).toBeGreaterThan(first ?? NaN);
 });
 
 it('counts what it did, under the names and types of vLLM', async () => {

@@ -132,13 +132,13 @@ describe('the tables of a run', () => {
       const launches = run.findings.launches.map((launch) => ({ ...launch, gpuAfterStop }));
       return rowOf(launchesTable({ ...run, findings: { ...run.findings, launches } }), '1').slice(-2);
     };
-    expect(withGpu(read)).toEqual(['+0 bytes, after 120 ms', '0']);
+    expect(withGpu(read)).toEqual(['+0 MiB, after 120 ms', '0']);
     expect(withGpu({ ...read, aboveBaselineMiB: 900, waitedMs: 10_000, back: false, processes: 3 })).toEqual([
       'no: +900 MiB, still after 10.0 s',
       '3',
     ]);
     expect(withGpu({ ...read, waitedMs: undefined, processes: undefined })).toEqual([
-      '+0 bytes, not timed',
+      '+0 MiB, not timed',
       'not listed by the driver',
     ]);
     expect(withGpu({ ...read, processes: 1, processesBefore: 1 })[1]).toBe('1 (1 before the first launch)');

@@ -87,6 +87,10 @@ it('reads a snapshot point at once and saves it', async () => {
   expect(row?.atMs).toBeGreaterThanOrEqual(askedAtMs - 0.001);
   expect(row?.atMs).toBeLessThanOrEqual(clock.nowMs());
   startServer(1);
+  // A process that has just been started holds no page yet.
+  await vi.waitFor(async () => expect((await sampler.readNow())[0]?.serverRssMiB).toBeGreaterThan(0), {
+    timeout: 20_000,
+  });
   const [both] = await Promise.all([sampler.readPoint('after-ready', 1), sampler.readPoint('after-cold_1', 1)]);
   expect(both[0]?.serverRssMiB).toBeGreaterThan(0);
   expect(readRows(runDir, tables.snapshots).map(({ point }) => point)).toEqual([

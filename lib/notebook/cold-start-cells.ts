@@ -1,0 +1,255 @@
+/**
+ * The cells of cold-start.ipynb, one function each: plan, launch in many states, and say what each cause costs. A run
+ * that was interrupted goes on where it stopped; a saved one is shown again.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { readRunRecord } from '../archive/folder.js';
+import { cellOf, openExperiment, type Experiment } from '../causes/experiment.js';
+import { estimateDesign, findRecorded, minutes } from '../causes/estimate.js';
+import { causeFindings, isExperiment, readExperiment, type CauseFindings } from '../causes/findings.js';
+import { otherRuns, resolveOptions, type ExperimentInput } from '../causes/options.js';
+import { fitStarts, testPrediction } from '../causes/prediction.js';
+import { absentProbes, runProbes } from '../causes/probes.js';
+import { recordedLaunches, type RecordedLaunch } from '../causes/recorded.js';
+import { openRun, type OpenedRun } from '../causes/resume.js';
+import { phaseNoise, simulateDesigns, type InjectedEffects } from '../causes/simulation.js';
+import { interruptible } from '../experiment/interrupt.js';
+import type { RunConfig } from '../freeze/config.js';
+import { formatMs } from '../interpret/format.js';
+import { causeBars, cellPoints, witnessChart } from '../report/cause-charts.js';
+import {
+  causeAnswerTable,
+  causeTable,
+  firstRequestTable,
+  judgedTable,
+  planTableOf,
+  predictionTable,
+  probeTable,
+  proofTable,
+  simulationTable,
+  witnessTable,
+} from '../report/cause-tables.js';
+import { environmentTable, modelTable } from '../report/frozen-tables.js';
+import { bulleted } from './reading.js';
+import { display, projectRoot } from './run.js';
+
+const answerOutput = 'day007-cold-start-answer';
+
+export interface ColdStart {
+  readonly run: OpenedRun;
+  /** Absent in a replay. */
+  readonly experiment?: Experiment | undefined;
+}
+
+/** The answer of the newest experiment, before anything is run; `finishColdStart` fills it again. */
+export async function showColdStartAnswer(): Promise<void> {
+  const latest = findLatestExperiment();
+  const text =
+    latest === undefined
+      ? 'No experiment on cold starts yet: run the cells below, and the answer will stand here.'
+      : causeAnswerTable(causeFindings([readExperiment(latest)]));
+  await display.show(text, { displayId: answerOutput });
+}
+
+/** Freeze the run, or open it again where it stopped; write the plan; say how long it will take. Nothing is launched. */
+export async function planColdStart(config: RunConfig, input: ExperimentInput = {}): Promise<ColdStart> {
+  const progress = display.progress('Freezing');
+  const run = await interruptible((signal) => openRun(config, { signal }));
+  const words = {
+    new: `Frozen as run ${run.record.runId}`,
+    resumed: `Run ${run.record.runId} goes on where it stopped`,
+    replay: `The saved run ${run.record.runId}; nothing will be launched`,
+  } as const;
+  progress.done(words[run.how]);
+  const experiment = run.how === 'replay' ? undefined : openExperiment(run, resolveOptions(input, run.record.engine));
+  const data = readExperiment(run.dir);
+  const cells = [...new Map(data.plan.map((row) => [row.cell, cellOf(row)])).values()];
+  const estimate = estimateDesign(data.plan, data.rows, cells, findRecorded(projectRoot, run.record.engine));
+  await display.show(
+    [
+      modelTable(run.record),
+      environmentTable(run.record),
+      planTableOf(data),
+      ...(experiment ? [`To come: **${estimate.text}**.`] : []),
+    ].join('\n\n'),
+  );
+  return { run, experiment };
+}
+
+/** What this node can do at best, and what a process costs that does nothing: small probes, each with its command. */
+export async function probeNode({ run, experiment }: ColdStart): Promise<void> {
+  if (experiment) {
+    const progress = display.progress('Probing the node');
+    await interruptible((signal) =>
+      runProbes(run, ({ probe, run: at, of }) => progress.update(`${probe}, ${at} of ${of}`), signal),
+    );
+    progress.done('The node was probed');
+  }
+  await display.show(probeTable(readExperiment(run.dir), absentProbes(run)));
+}
+
+/** Launch what is left of the plan. Interrupt it when you like: run the cell again, or the notebook with the same run id. */
+export async function launchDesign({ run, experiment }: ColdStart): Promise<void> {
+  if (experiment) {
+    const progress = display.progress('Launching');
+    const startedAtMs = run.clock.nowMs();
+    try {
+      await interruptible((signal) =>
+        experiment.go(({ counted, left, void: voided, next, line, elapsedMs }) => {
+          const done = `${counted} counted, ${voided} void, ${left} to come, ${minutes(run.clock.nowMs() - startedAtMs)} so far`;
+          const now = next
+            ? `block ${next.block}, ${next.cell}${next.attempt > 1 ? `, try ${next.attempt}` : ''}`
+            : 'done';
+          progress.update(`${done}; ${now}${line === undefined ? '' : ` (${formatMs(elapsedMs)}): ${line}`}`);
+        }, signal),
+      );
+      progress.done(`The design is done: ${minutes(run.clock.nowMs() - startedAtMs)} in this sitting`);
+    } catch (error) {
+      progress.done('Stopped before the design was done; run the cell again to go on');
+      throw error;
+    }
+  }
+  await display.show(planTableOf(readExperiment(run.dir)));
+}
+
+/** Every launch with the proof of its state; void ones with the reason. */
+export async function showProof({ run }: ColdStart): Promise<void> {
+  await display.show(proofTable(readExperiment(run.dir)));
+}
+
+/** Chart 1 and the ledger. */
+export async function showCauses(cold: ColdStart): Promise<void> {
+  const findings = read(cold);
+  await display.show(causeBars(findings));
+  await display.show(causeTable(findings));
+}
+
+/** Chart 2: every launch that counts. */
+export async function showLaunchesByCell(cold: ColdStart): Promise<void> {
+  await display.show(cellPoints(read(cold)));
+}
+
+/** Chart 3, disagreements, and what ran while the log was silent. */
+export async function showWitnesses(cold: ColdStart): Promise<void> {
+  const findings = read(cold);
+  await display.show(witnessChart(findings));
+  await display.show(witnessTable(findings));
+}
+
+/** The seed's verdicts beside the experiment's, and what the state of a start does to the first request. */
+export async function judgeSeedTableByExperiment(cold: ColdStart): Promise<void> {
+  const findings = read(cold);
+  await display.show([judgedTable(findings), firstRequestTable(findings)].join('\n\n'));
+}
+
+/** Fitted on one shape, tested on another: this run's if there are others like it, and the published ones. */
+export async function showPrediction(cold: ColdStart): Promise<void> {
+  const { engine, model } = cold.run.record;
+  const recorded = findRecorded(projectRoot, engine);
+  const own = stateLaunches(read(cold));
+  const other = recorded.filter((launch) => launch.model !== model.name && launch.runId !== cold.run.record.runId);
+  const parts = [
+    own.length > 0 && other.length > 0
+      ? `**This run's model of a start, tested on other shapes**\n\n${predictionTable(fitStarts(own), testPrediction(fitStarts(own), other))}`
+      : `This run's launches were not tested on another shape: no launch of another one by ${engine.kind} on ${engine.device} is on record.`,
+    publishedPrediction(),
+  ];
+  await display.show(parts.join('\n\n'));
+}
+
+/** 1,000 designs made from recorded noise: does the interval keep its promise, and how wide is it? */
+export async function showCoverage(cold: ColdStart): Promise<void> {
+  const findings = read(cold);
+  const launches = [...stateLaunches(findings), ...publishedLaunches()];
+  const blocks = Math.max(6, findings.blocks);
+  const effects = simulateDesigns(phaseNoise(launches), {
+    designs: 1000,
+    blocks,
+    seed: Number(cold.run.record.config['seed'] ?? 7),
+    injected: foundEffects(findings),
+  });
+  await display.show(simulationTable(effects, blocks, launches.length));
+}
+
+/** Stop the instruments, and fill the answer at the top. */
+export async function finishColdStart(cold: ColdStart): Promise<void> {
+  await cold.experiment?.close();
+  const answer = causeAnswerTable(read(cold));
+  await display.show(answer, { displayId: answerOutput, isUpdate: true });
+  await display.show(answer);
+  const folder = relative(projectRoot, cold.run.dir) || '.';
+  await display.show(
+    bulleted([
+      `Everything is in \`${folder}\`: \`plan.csv\`, \`cells.csv\`, \`probes.csv\` and the tables of every launch.`,
+      `To go on with it on this machine: \`DAY007_RUN_ID=${cold.run.record.runId}\`, and the notebook again. To put blocks of other runs beside it: \`DAY007_COLD_START_WITH=<run folder>:<run folder>\`.`,
+      `What may leave the machine: \`npm run share -- ${folder}\`.`,
+    ]),
+  );
+}
+
+/** This run and those put beside it, read anew at every call. */
+function read({ run }: ColdStart): CauseFindings {
+  return causeFindings([run.dir, ...otherRuns(projectRoot)].map(readExperiment));
+}
+
+/** Launches of the four states that a model of a start knows: nothing added to the command. */
+function stateLaunches({ runs }: CauseFindings): RecordedLaunch[] {
+  const states = ['both-cold', 'pages-cold', 'compile-cold', 'both-warm'];
+  return runs.flatMap(({ data, rows }) => {
+    const counted = new Set(
+      rows
+        .filter(({ outcome, cell, role }) => role === 'measure' && outcome === 'counted' && states.includes(cell))
+        .map(({ launch }) => launch),
+    );
+    return recordedLaunches(data).filter(({ launch }) => counted.has(launch));
+  });
+}
+
+function publishedLaunches(): RecordedLaunch[] {
+  return findRecorded(projectRoot, { kind: 'vllm', device: 'cuda' }, ['data/published']);
+}
+
+/** Real launches on a GPU, whatever engine this run has: fitted on the shape that was started in most states. */
+function publishedPrediction(): string {
+  const launches = publishedLaunches();
+  const models = [...new Set(launches.map(({ model }) => model))];
+  const statesOf = (model: string) =>
+    new Set(
+      launches
+        .filter((one) => one.model === model)
+        .flatMap(({ pages, compileCache }) => [`p ${pages ?? ''}`, `c ${compileCache ?? ''}`]),
+    ).size;
+  const fitOn = [...models].sort((a, b) => statesOf(b) - statesOf(a))[0];
+  const heldOut = launches.filter(({ model }) => model !== fitOn);
+  if (fitOn === undefined || heldOut.length === 0) return 'No two shapes started on a GPU are on record.';
+  const model = fitStarts(launches.filter((one) => one.model === fitOn));
+  return `**Launches of vLLM on a GPU, on record**\n\n${predictionTable(model, testPrediction(model, heldOut))}`;
+}
+
+/** What the experiment found, to be put into made-up designs; what it did not find is put in as 0. */
+function foundEffects({ effects }: CauseFindings): InjectedEffects {
+  const of = (cause: string): number => effects.find((effect) => effect.cause === cause)?.centre?.centre ?? 0;
+  return {
+    pagesMs: of('A'),
+    compileCacheMs: of('C-cache') || of('C'),
+    interactionMs: 0,
+    copyMs: of('B'),
+    captureMs: of('C-rest'),
+    kvMs: of('D'),
+  };
+}
+
+/** The newest run folder that holds an experiment with a launch. */
+function findLatestExperiment(): string | undefined {
+  for (const folder of ['data/runs', 'data/published']) {
+    const root = join(projectRoot, folder);
+    if (!existsSync(root)) continue;
+    const runs = readdirSync(root)
+      .map((name) => join(root, name))
+      .filter((dir) => isExperiment(dir) && existsSync(join(dir, 'cells.csv')))
+      .sort((a, b) => Date.parse(readRunRecord(b).startedAtUtc) - Date.parse(readRunRecord(a).startedAtUtc));
+    if (runs[0] !== undefined) return runs[0];
+  }
+  return undefined;
+}

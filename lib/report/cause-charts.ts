@@ -1,0 +1,225 @@
+/** What an experiment on cold starts found -> its three charts: seconds per cause, every launch by cell, the witnesses. */
+import type { CauseFindings } from '../causes/findings.js';
+import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
+import { centreText, kindOf, largestCauses } from './cause-tables.js';
+import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
+import { stamped } from './subject.js';
+import { renderTable } from './table.js';
+
+interface CauseBar {
+  readonly row: string;
+  readonly s: number;
+  readonly lowerS: number;
+  readonly upperS: number;
+  readonly floorS?: number | undefined;
+  readonly kind: 'cause' | 'part' | 'remainder';
+  readonly label: string;
+}
+
+/** Chart 1: a bar a cause with its interval, and the floor of this node as a mark. */
+export function causeBars(findings: CauseFindings): Chart | NoChart {
+  const bars = findings.ledger.rows
+    .filter(({ window, cause }) => window === 'launch -> ready' && cause !== 'AxC')
+    .flatMap((row): CauseBar[] => {
+      const { centre } = row;
+      if (!centre) return [];
+      const seconds = (ms: number) => rounded(ms / 1000);
+      return [
+        {
+          row: row.cause === 'remainder' ? 'remainder' : `${row.cause}  ${row.name}`,
+          s: seconds(centre.centre),
+          lowerS: seconds(centre.interval?.lower ?? centre.centre),
+          upperS: seconds(centre.interval?.upper ?? centre.centre),
+          floorS: row.floorMs === undefined ? undefined : seconds(row.floorMs),
+          kind: row.cause === 'remainder' ? 'remainder' : row.cause.startsWith('C-') ? 'part' : 'cause',
+          label: row.resolved === false ? `${formatMs(centre.centre)}, not resolved` : formatMs(centre.centre),
+        },
+      ];
+    });
+  if (bars.length === 0)
+    return { kind: 'no-chart', why: 'No block holds the cells that a cause needs: launch more of the design.' };
+  const title = stamped(kindOf(findings), causeTitle(findings));
+  const subtitle = `${formatCounted(findings.blocks, 'block')}; line: interval of the differences inside the blocks; tick: the least this node could do it in; lighter: parts of C; grey: not explained`;
+  return {
+    kind: 'chart',
+    title,
+    subtitle,
+    spec: framed(title, subtitle, causeSpec(bars)),
+    table: barTable(title, bars),
+  };
+}
+
+function causeTitle({ ledger }: CauseFindings): string {
+  const [first, second] = largestCauses(ledger.rows);
+  if (!first) return 'No cause of the cold start is resolved';
+  const part = (row: typeof first): string =>
+    `${row.name}: ${formatMs(row.centre?.centre)} (${formatPercent(row.share, 2)})`;
+  return second ? `${part(first)}; then ${part(second)}` : part(first);
+}
+
+function causeSpec(bars: readonly CauseBar[]): ChartSpec {
+  const rows = bars.map(({ row }) => row);
+  const y = { field: 'row', type: 'nominal', sort: rows, axis: { title: null, ticks: false, domain: false } };
+  const most = Math.max(...bars.map(({ upperS, floorS }) => Math.max(upperS, floorS ?? 0)), 0.001);
+  const least = Math.min(...bars.map(({ lowerS }) => lowerS), 0);
+  const x = {
+    field: 's',
+    type: 'quantitative',
+    scale: { domain: [rounded(least), rounded(most * 1.3)], nice: false },
+    axis: { title: 'seconds of launch -> ready' },
+  };
+  const colour = {
+    field: 'kind',
+    type: 'nominal',
+    legend: null,
+    scale: {
+      domain: ['cause', 'part', 'remainder'],
+      range: [meaningColours.cold, '#8fbcd8', meaningColours.remainder],
+    },
+  };
+  return {
+    width: 520,
+    height: { step: 30 },
+    data: { values: bars },
+    layer: [
+      { mark: { type: 'bar', height: 15 }, encoding: { x, y, color: colour } },
+      {
+        mark: { type: 'rule', color: '#222222', strokeWidth: 1.6 },
+        encoding: { x: { field: 'lowerS', type: 'quantitative' }, x2: { field: 'upperS' }, y },
+      },
+      {
+        transform: [{ filter: 'isValid(datum.floorS)' }],
+        mark: { type: 'tick', color: meaningColours.warm, thickness: 3, size: 24 },
+        encoding: { x: { field: 'floorS', type: 'quantitative' }, y },
+      },
+      {
+        mark: { type: 'text', align: 'left', dx: 6, dy: -1, fontSize: 10.5, color: '#222222' },
+        encoding: { x: { field: 'upperS', type: 'quantitative' }, y, text: { field: 'label' } },
+      },
+    ],
+  };
+}
+
+function barTable(title: string, bars: readonly CauseBar[]): string {
+  return renderTable({
+    title,
+    columns: [
+      { header: 'cause' },
+      { header: 'seconds', decimals: 3 },
+      { header: 'from', decimals: 3 },
+      { header: 'to', decimals: 3 },
+      { header: 'floor (s)', decimals: 3 },
+    ],
+    rows: bars.map(({ row, s, lowerS, upperS, floorS }) => [row, s, lowerS, upperS, floorS]),
+  });
+}
+
+/** Chart 2: every counted launch as a point, a row a cell; lines join the launches of a block. */
+export function cellPoints(findings: CauseFindings): Chart | NoChart {
+  const { values } = findings;
+  if (values.length === 0) return { kind: 'no-chart', why: 'No launch was counted.' };
+  const blocks = [...new Set(values.map(({ block }) => block))];
+  const points = values.map(({ block, cell, value }) => ({
+    block: blocks.indexOf(block) + 1,
+    cell,
+    s: rounded(value / 1000),
+  }));
+  const middleOf = (cell: string): number => {
+    const own = points
+      .filter((point) => point.cell === cell)
+      .map(({ s }) => s)
+      .sort((a, b) => a - b);
+    return own[Math.floor(own.length / 2)] ?? 0;
+  };
+  const cells = [...new Set(points.map(({ cell }) => cell))].sort((a, b) => middleOf(b) - middleOf(a));
+  const [slowest, fastest] = [cells[0] ?? '', cells.at(-1) ?? ''];
+  const title = stamped(
+    kindOf(findings),
+    `${slowest} takes ${formatMs(middleOf(slowest) * 1000)} to ready, ${fastest} ${formatMs(middleOf(fastest) * 1000)} (middle launches)`,
+  );
+  const subtitle = `n = ${points.length} launches, a point each; ${formatCounted(blocks.length, 'block')}, each with every cell once in random order; void launches are left out`;
+  const spec = framed(title, subtitle, {
+    width: 520,
+    height: { step: 34 },
+    data: { values: points },
+    mark: { type: 'point', filled: true, size: 60, opacity: 0.75, color: meaningColours.cold },
+    encoding: {
+      x: { field: 's', type: 'quantitative', scale: { zero: true }, axis: { title: 'launch -> ready (s)' } },
+      y: { field: 'cell', type: 'nominal', sort: cells, axis: { title: null, grid: true } },
+      tooltip: [{ field: 'cell' }, { field: 'block' }, { field: 's', title: 'seconds' }],
+    },
+  });
+  const table = renderTable({
+    title,
+    columns: [{ header: 'cell' }, { header: 'block', decimals: 0 }, { header: 'launch -> ready (s)', decimals: 3 }],
+    rows: points.map(({ cell, block, s }) => [cell, block, s]),
+  });
+  return { kind: 'chart', title, subtitle, spec, table };
+}
+
+/** Chart 3: the same effect by the experiment and by each witness, an interval each. */
+export function witnessChart(findings: CauseFindings): Chart | NoChart {
+  const own = findings.effects
+    .filter(({ cause }) => findings.witnesses.some((witness) => witness.cause === cause))
+    .map(({ cause, centre }) => ({ cause, by: 'experiment: launch -> ready', centre }));
+  const others = findings.witnesses.map(({ cause, witness, effect }) => ({
+    cause,
+    by: witness,
+    centre: effect.centre,
+  }));
+  const marks = [...own, ...others].flatMap(({ cause, by, centre }) => {
+    if (!centre) return [];
+    const seconds = (ms: number) => rounded(ms / 1000);
+    const { lower, upper } = centre.interval ?? { lower: centre.centre, upper: centre.centre };
+    return [
+      {
+        cause,
+        by,
+        s: seconds(centre.centre),
+        lowerS: seconds(lower),
+        upperS: seconds(upper),
+        text: centreText(centre),
+      },
+    ];
+  });
+  if (others.length === 0) return { kind: 'no-chart', why: 'No effect has another witness yet.' };
+  const disagree = findings.witnesses.filter(({ disagreement }) => disagreement !== undefined).length;
+  const compared = findings.witnesses.length;
+  const title = stamped(
+    kindOf(findings),
+    `${compared - disagree} of ${compared} other readings of the same seconds agree with the experiment`,
+  );
+  const subtitle = `${formatCounted(findings.blocks, 'block')}; line: interval over the blocks; each panel with a scale of its own`;
+  const order = [...new Set(marks.map(({ by }) => by))];
+  const y = { field: 'by', type: 'nominal', sort: order, axis: { title: null } };
+  const spec = framed(title, subtitle, {
+    spacing: 14,
+    resolve: { scale: { x: 'independent' } },
+    vconcat: [...new Set(marks.map(({ cause }) => cause))].map((cause) => ({
+      title: { text: cause, fontSize: 12, fontWeight: 'normal', offset: 4, frame: 'group' },
+      width: 420,
+      height: { step: 20 },
+      data: { values: marks.filter((mark) => mark.cause === cause) },
+      layer: [
+        {
+          mark: { type: 'rule', color: meaningColours.cold, strokeWidth: 2 },
+          encoding: {
+            x: { field: 'lowerS', type: 'quantitative', axis: { title: 'seconds' } },
+            x2: { field: 'upperS' },
+            y,
+          },
+        },
+        {
+          mark: { type: 'point', filled: true, size: 70, color: meaningColours.cold },
+          encoding: { x: { field: 's', type: 'quantitative' }, y },
+        },
+      ],
+    })),
+  });
+  const table = renderTable({
+    title,
+    columns: [{ header: 'cause' }, { header: 'by' }, { header: 'effect' }],
+    rows: marks.map(({ cause, by, text }) => [cause, by, text]),
+  });
+  return { kind: 'chart', title, subtitle, spec, table };
+}

@@ -1,0 +1,423 @@
+/** What an experiment on cold starts found -> tables. Every sentence is computed. */
+import type { Effect } from '../causes/contrasts.js';
+import type { CauseFindings, ExperimentData } from '../causes/findings.js';
+import type { CauseRow } from '../causes/ledger.js';
+import type { PredictionTest, StartModel } from '../causes/prediction.js';
+import { centreOf, type CentreInterval } from '../causes/signedrank.js';
+import type { SimulatedEffect } from '../causes/simulation.js';
+import { leastSilenceShare } from '../causes/silence.js';
+import type { EngineKind } from '../archive/record.js';
+import { formatBytes, formatCount, formatCounted, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
+import { parseLogLine } from '../launch/milestones.js';
+import { hidePaths } from './paths.js';
+import { engineLabel, modelLabel, stamped } from './subject.js';
+import { renderFacts, renderTable, type Cell } from './table.js';
+import { plainLine } from './text.js';
+
+export const kindOf = ({ runs }: CauseFindings): EngineKind => runs[0]?.data.record.engine.kind ?? 'rehearsal';
+
+/** "6.42 s (5.90 s to 7.01 s, 96.9 %)"; without an interval, why. */
+export function centreText(centre: CentreInterval | undefined): string | undefined {
+  if (!centre) return undefined;
+  const { interval } = centre;
+  if (!interval) return `${formatMs(centre.centre)} (no interval: ${formatCounted(centre.n, 'block')})`;
+  return `${formatMs(centre.centre)} (${formatMs(interval.lower)} to ${formatMs(interval.upper)}, ${formatPercent(interval.level)})`;
+}
+
+const resolvedText = (resolved: boolean | undefined): string =>
+  resolved === undefined ? 'no interval' : resolved ? 'yes' : 'not resolved';
+
+/** The answer: what a start costs in four states, the largest causes, what is left. */
+export function causeAnswerTable(findings: CauseFindings): string {
+  const { runs, ledger, blocks, machines, values } = findings;
+  const first = runs[0];
+  if (!first) return 'No experiment on cold starts is on record.';
+  const { data } = first;
+  const counted = runs.reduce((sum, { rows }) => sum + rows.filter(countsAsMeasure).length, 0);
+  const voided = runs.reduce((sum, { rows }) => sum + rows.filter(({ outcome }) => outcome !== 'counted').length, 0);
+  const cellText = (cell: string): string | undefined =>
+    centreText(centreOf(values.filter((value) => value.cell === cell).map(({ value }) => value)));
+  const largest = largestCauses(ledger.rows);
+  return renderFacts(
+    stamped(data.record.engine.kind, `What a cold start costs, cause by cause (run ${data.record.runId})`),
+    [
+      ['engine', engineLabel(data)],
+      ['model', modelLabel(data.record.model)],
+      [
+        'launches',
+        `${formatCount(counted)} counted, ${formatCount(voided)} void or failed; ${formatCounted(blocks, 'block')} on ${formatCounted(machines, 'machine')}`,
+      ],
+      ['launch -> ready, all cold', cellText('both-cold')],
+      ['launch -> ready, all warm', cellText('both-warm')],
+      ...largest.map((row, index): [string, Cell] => [
+        index === 0 ? 'largest cause' : 'second cause',
+        `${row.cause} ${row.name}: ${centreText(row.centre) ?? ''}`,
+      ]),
+      ['not resolved', notResolved(ledger.rows)],
+      ['remainder', remainderText(ledger.rows)],
+      ['witnesses that disagree', formatCount(findings.witnesses.filter(({ disagreement }) => disagreement).length)],
+      ['the seed’s table, launch by launch', seedTableText(findings)],
+    ],
+  );
+}
+
+const countsAsMeasure = ({ role, outcome }: { readonly role: string; readonly outcome: string }): boolean =>
+  role === 'measure' && outcome === 'counted';
+
+/** The two causes with most seconds whose interval excludes 0; parts of C do not stand beside C. */
+export function largestCauses(rows: readonly CauseRow[]): CauseRow[] {
+  return rows
+    .filter(({ cause, resolved }) => ['A', 'B', 'C', 'D', 'G'].includes(cause) && resolved === true)
+    .sort((a, b) => (b.centre?.centre ?? 0) - (a.centre?.centre ?? 0))
+    .slice(0, 2);
+}
+
+function notResolved(rows: readonly CauseRow[]): string {
+  const names = rows.filter(({ resolved }) => resolved === false).map(({ cause }) => cause);
+  return names.length === 0 ? 'none' : names.join(', ');
+}
+
+function remainderText(rows: readonly CauseRow[]): string | undefined {
+  const row = rows.find(({ cause }) => cause === 'remainder');
+  if (!row) return undefined;
+  return row.absent ?? `${centreText(row.centre) ?? ''}, ${formatPercent(row.share)} of the all-cold start; ${row.how}`;
+}
+
+function seedTableText({ judged }: CauseFindings): string {
+  const launches = judged.reduce((sum, cell) => sum + cell.launches, 0);
+  const right = judged.reduce((sum, cell) => sum + cell.right, 0);
+  return launches === 0 ? 'no launch to judge' : `right on ${formatCount(right)} of ${formatCount(launches)}`;
+}
+
+/** Cells, what each adds to the command, how often each counted. */
+export function planTableOf({ plan, rows, data }: ExperimentData): string {
+  const names = [...new Set(plan.filter(({ role }) => role === 'measure').map(({ cell }) => cell))];
+  return renderTable({
+    title: stamped(data.record.engine.kind, 'The design'),
+    columns: [
+      { header: 'cell' },
+      { header: 'added to the server’s start' },
+      { header: 'planned', decimals: 0 },
+      { header: 'counted', decimals: 0 },
+      { header: 'void', decimals: 0 },
+      { header: 'failed', decimals: 0 },
+    ],
+    rows: names.map((name) => {
+      const planned = plan.filter((row) => row.role === 'measure' && row.cell === name);
+      const own = rows.filter((row) => row.role === 'measure' && row.cell === name);
+      const times = (outcome: string) => own.filter((row) => row.outcome === outcome).length;
+      const added = [planned[0]?.variables, planned[0]?.args].filter((text) => text !== undefined).join(' ');
+      return [name, added === '' ? 'nothing' : added, planned.length, times('counted'), times('void'), times('failed')];
+    }),
+  });
+}
+
+/** One row a launch with the proof of its state; void ones with the reason. */
+export function proofTable({ rows, data }: ExperimentData): string {
+  return renderTable({
+    title: stamped(data.record.engine.kind, 'Every launch, and what proves its state'),
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'block', decimals: 0 },
+      { header: 'cell' },
+      { header: 'outcome' },
+      { header: 'launch -> ready (s)', decimals: 2 },
+      { header: 'resident before (%)', decimals: 1 },
+      { header: 'read while loading' },
+      { header: 'read before ready' },
+      { header: 'major faults', decimals: 0 },
+      { header: 'cache files before', decimals: 0 },
+      { header: 'after', decimals: 0 },
+      { header: 'JIT, driver files before' },
+      { header: 'log says' },
+      { header: 'old processes', decimals: 0 },
+      { header: 'cached tokens', decimals: 0 },
+      { header: 'why it does not count' },
+    ],
+    rows: rows.map((row) => [
+      row.launch,
+      row.block,
+      row.role === 'prime' ? `${row.cell} (fills the caches)` : row.cell,
+      row.role === 'prime' && row.outcome === 'counted' ? 'not measured' : row.outcome,
+      row.readyMs === undefined ? undefined : row.readyMs / 1000,
+      row.residentBeforeFraction === undefined ? undefined : row.residentBeforeFraction * 100,
+      row.loadingReadBytes === undefined ? undefined : formatBytes(row.loadingReadBytes),
+      row.readBytes === undefined ? undefined : formatBytes(row.readBytes),
+      row.majorFaults,
+      row.cacheFilesBefore,
+      row.cacheFilesAfter,
+      row.jitFilesBefore === undefined ? undefined : `${row.jitFilesBefore}, ${row.driverFilesBefore ?? 0}`,
+      row.cacheSaid,
+      row.processesBefore,
+      row.cachedTokens,
+      row.because === undefined ? undefined : plainLine(hidePaths(row.because), 160),
+    ]),
+  });
+}
+
+/** Seconds per cause with intervals, floors, and the remainder. */
+export function causeTable(findings: CauseFindings): string {
+  const { ledger } = findings;
+  const wall = centreText(ledger.wall);
+  return renderTable({
+    title: stamped(kindOf(findings), 'Seconds per cause'),
+    columns: [
+      { header: 'cause' },
+      { header: 'what' },
+      { header: 'by' },
+      { header: 'time' },
+      { header: 'n', decimals: 0 },
+      { header: 'differs from 0' },
+      { header: 'of all cold (%)', decimals: 1 },
+      { header: 'floor' },
+      { header: 'times the floor' },
+      { header: 'the floor is' },
+    ],
+    rows: ledger.rows.map((row) => [
+      row.cause,
+      row.name,
+      row.how,
+      row.absent === undefined ? centreText(row.centre) : `not measured: ${row.absent}`,
+      row.centre?.n,
+      row.absent === undefined ? resolvedText(row.resolved) : undefined,
+      row.share === undefined ? undefined : row.share * 100,
+      row.floorMs === undefined ? undefined : formatMs(row.floorMs),
+      timesFloor(row),
+      row.floor === '' ? undefined : row.floor,
+    ]),
+    notes: [
+      wall === undefined ? 'No all-cold start was counted.' : `The all-cold start: ${wall}.`,
+      'Each time is the centre of the differences inside the blocks (Hodges-Lehmann) with the interval of the signed-rank test; G, E and F are read off repetitions.',
+      'C-cache and C-rest are the two parts of C, AxC is how far pages and compile cache depend on each other: none of them is added to the rest.',
+    ],
+  });
+}
+
+function timesFloor({ centre, floorMs, resolved }: CauseRow): string | undefined {
+  if (floorMs === undefined || !centre || floorMs <= 0) return undefined;
+  if (resolved === false) return 'not resolved';
+  const times = centre.centre / floorMs;
+  return times < 1 ? `${formatFactor(times)}: below it, so part of it ran beside other work` : formatFactor(times);
+}
+
+/** Every probe: what it took at best and in the middle, and the command. */
+export function probeTable({ probes, data }: ExperimentData, absentBecause: string | undefined): string {
+  const names = [...new Set(probes.map(({ probe }) => probe))];
+  return renderTable({
+    title: stamped(data.record.engine.kind, 'What this node can do: own probes'),
+    columns: [
+      { header: 'probe' },
+      { header: 'n', decimals: 0 },
+      { header: 'best' },
+      { header: 'middle' },
+      { header: 'worst' },
+      { header: 'best rate' },
+      { header: 'command' },
+    ],
+    rows: names.map((name) => {
+      const own = probes.filter(({ probe }) => probe === name).sort((a, b) => a.ms - b.ms);
+      const best = own[0];
+      const rate = best?.bytes === undefined ? undefined : `${formatBytes((best.bytes / best.ms) * 1000)}/s`;
+      return [
+        name,
+        own.length,
+        formatMs(best?.ms),
+        formatMs(own[Math.floor(own.length / 2)]?.ms),
+        formatMs(own.at(-1)?.ms),
+        rate,
+        plainLine(hidePaths((best?.command ?? '').replaceAll('\n', '; ')), 300),
+      ];
+    }),
+    notes: absentBecause === undefined ? [] : [`No probe of the processes: ${absentBecause}.`],
+  });
+}
+
+/** The same seconds by other witnesses; and where they disagree. */
+export function witnessTable(findings: CauseFindings): string {
+  const rows = findings.witnesses.map(({ cause, witness, effect, disagreement }): Cell[] => [
+    cause,
+    centreText(findings.effects.find((one) => one.cause === cause)?.centre),
+    witness,
+    centreText(effect.centre),
+    effect.centre?.n,
+    disagreement === undefined ? undefined : `disagrees: ${disagreement}`,
+  ]);
+  const table = renderTable({
+    title: stamped(kindOf(findings), 'The same seconds by other witnesses'),
+    columns: [
+      { header: 'cause' },
+      { header: 'by the experiment' },
+      { header: 'witness' },
+      { header: 'by it' },
+      { header: 'n', decimals: 0 },
+      { header: 'verdict' },
+    ],
+    rows,
+    notes: [unnamedNote(findings)],
+  });
+  return `${table}\n\n${silenceTable(findings)}`;
+}
+
+/** Above this share the issue of a start cannot be said to be named. */
+const mostUnnamedShare = 0.1;
+
+function unnamedNote({ unnamedShare }: CauseFindings): string {
+  if (unnamedShare === undefined)
+    return 'How much of an all-cold start no phase names cannot be said: none was counted.';
+  const more =
+    unnamedShare > mostUnnamedShare
+      ? ': more than a tenth. Start-up spans or sampled Python stacks of one launch would name it; they were not taken here'
+      : '';
+  return `No phase of the log names ${formatPercent(unnamedShare)} of an all-cold start (middle of the launches)${more}.`;
+}
+
+const silencesShown = 8;
+
+function silenceTable(findings: CauseFindings): string {
+  const { silences } = findings;
+  return renderTable({
+    title: stamped(
+      kindOf(findings),
+      `Silences of the log of at least ${formatPercent(leastSilenceShare, 2)} of a start`,
+    ),
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'start (s)', decimals: 2 },
+      { header: 'length (s)', decimals: 2 },
+      { header: 'phase' },
+      { header: 'what ran' },
+      { header: 'line before' },
+    ],
+    rows: silences
+      .slice(0, silencesShown)
+      .map((one) => [
+        one.launch,
+        one.startMs / 1000,
+        one.lengthMs / 1000,
+        one.phase ?? 'none: not explained',
+        one.ran.map(({ name, cpuMs }) => `${name} ${formatMs(cpuMs)} of CPU`).join(', ') || 'no process used the CPU',
+        spoken(one.lineBefore),
+      ]),
+    notes:
+      silences.length > silencesShown
+        ? [`${formatCount(silences.length - silencesShown)} shorter ones are not listed.`]
+        : [],
+  });
+}
+
+function spoken(line: string): string {
+  const { process, message } = parseLogLine(line);
+  return plainLine(hidePaths(process === undefined ? message : `${process}: ${message}`), 90);
+}
+
+/** The seed's verdicts beside the experiment's, a row a cell. */
+export function judgedTable(findings: CauseFindings): string {
+  return renderTable({
+    title: stamped(kindOf(findings), 'The seed’s table, judged by the experiment (launch -> ready)'),
+    columns: [
+      { header: 'cell' },
+      { header: 'launches', decimals: 0 },
+      { header: 'dominates by the experiment' },
+      { header: 'named by the signals' },
+      { header: 'right', decimals: 0 },
+      { header: 'where not: why' },
+    ],
+    rows: findings.judged.map((cell) => [
+      cell.cell,
+      cell.launches,
+      cell.experiment === undefined
+        ? `none of A-D fills a quarter of ${formatMs(cell.readyMs)}`
+        : `${cell.experiment}: ${formatMs(cell.experimentMs)} of ${formatMs(cell.readyMs)}`,
+      cell.named.map(({ cause, times }) => `${cause} (${times})`).join(', '),
+      cell.right,
+      cell.because === undefined ? undefined : plainLine(hidePaths(cell.because), 220),
+    ]),
+  });
+}
+
+/** What the state of a start does to the first request. */
+export function firstRequestTable(findings: CauseFindings): string {
+  return effectsTable(stamped(kindOf(findings), 'Effects on the TTFT of the first request'), findings.firstRequest);
+}
+
+function effectsTable(title: string, effects: readonly Effect[]): string {
+  return renderTable({
+    title,
+    columns: [
+      { header: 'cause' },
+      { header: 'compared' },
+      { header: 'effect' },
+      { header: 'n', decimals: 0 },
+      { header: 'differs from 0' },
+    ],
+    rows: effects.map(({ cause, how, centre, resolved }) => [
+      cause,
+      how,
+      centreText(centre),
+      centre?.n,
+      resolvedText(resolved),
+    ]),
+  });
+}
+
+/** The prediction against launches it was not fitted on. */
+export function predictionTable(model: StartModel, tests: readonly PredictionTest[]): string {
+  const fitted = [...new Set(model.fittedOn.map((launch) => launch.model))].join(', ');
+  const rate = (bytesPerS: number | undefined): string =>
+    bytesPerS === undefined ? 'not seen' : `${formatBytes(bytesPerS)}/s`;
+  return renderTable({
+    title: 'Launch -> ready, predicted: bytes / bandwidth + a constant',
+    columns: [
+      { header: 'model' },
+      { header: 'run' },
+      { header: 'launch', decimals: 0 },
+      { header: 'pages' },
+      { header: 'compile cache' },
+      { header: 'measured (s)', decimals: 2 },
+      { header: 'predicted (s)', decimals: 2 },
+      { header: 'error (%)', decimals: 1 },
+    ],
+    rows: tests.map(({ launch, predictedMs, errorFraction }) => [
+      launch.model,
+      launch.runId,
+      launch.launch,
+      launch.pages,
+      launch.compileCache,
+      launch.readyMs / 1000,
+      predictedMs === undefined ? undefined : predictedMs / 1000,
+      errorFraction === undefined ? undefined : errorFraction * 100,
+    ]),
+    notes: [
+      `Fitted on ${formatCounted(model.fittedOn.length, 'launch').replace('launchs', 'launches')} of ${fitted}, and on nothing else: weights at ${rate(model.bytesPerS.cold)} from storage and ${rate(model.bytesPerS.warm)} from the page cache; everything else ${formatMs(model.constantMs.cold)} with a cold compile cache and ${formatMs(model.constantMs.warm)} with a warm one.`,
+    ],
+  });
+}
+
+/** Simulated designs: does the interval keep its promise, and how wide is it? */
+export function simulationTable(effects: readonly SimulatedEffect[], blocks: number, launches: number): string {
+  const coverage = effects.reduce((sum, one) => sum + one.coverage, 0) / Math.max(effects.length, 1);
+  return renderTable({
+    title: `${formatCount(effects[0]?.designs)} simulated designs of ${formatCounted(blocks, 'block')}`,
+    columns: [
+      { header: 'cause' },
+      { header: 'compared' },
+      { header: 'put in' },
+      { header: 'interval holds it (%)', decimals: 1 },
+      { header: 'exact level (%)', decimals: 1 },
+      { header: 'half-width, median' },
+      { header: 'resolved (%)', decimals: 1 },
+    ],
+    rows: effects.map((one) => [
+      one.cause,
+      one.how,
+      formatMs(one.trueMs),
+      one.coverage * 100,
+      one.exactLevel * 100,
+      formatMs(one.medianHalfWidthMs),
+      one.resolvedFraction * 100,
+    ]),
+    notes: [
+      `All causes together: ${formatPercent(coverage)}. The noise of each phase is drawn from ${formatCounted(launches, 'launch').replace('launchs', 'launches')} on record; the effects are put in, so that the truth is known.`,
+    ],
+  });
+}

@@ -1,0 +1,100 @@
+/** Seconds per cause: adding up, floors, and what is not measured. */
+import { describe, expect, it } from 'vitest';
+import { effectsOf, type CellValue } from '../../lib/causes/contrasts.js';
+import { dominantOf } from '../../lib/causes/judged.js';
+import { causeLedger, type LedgerInput } from '../../lib/causes/ledger.js';
+import { bestBytesPerS, parseDd, parseSeconds } from '../../lib/causes/probes.js';
+import type { ProbeRow } from '../../lib/causes/tables.js';
+
+const cells: Readonly<Record<string, number>> = {
+  'both-cold': 130_000,
+  'pages-cold': 84_000,
+  'compile-cold': 123_000,
+  'both-warm': 77_000,
+  eager: 65_000,
+  dummy: 75_500,
+  'kv-small': 76_500,
+  'kv-large': 77_000,
+};
+const values: CellValue[] = Array.from({ length: 6 }, (_, block) =>
+  Object.entries(cells).map(([cell, value]) => ({ block: `b${block}`, cell, value: value + block * 500 })),
+).flat();
+const probe = (name: string, ms: number, bytes?: number): ProbeRow => ({
+  probe: name,
+  index: 1,
+  atMs: 0,
+  ms,
+  bytes,
+  command: 'true',
+});
+const probes = [
+  ...Array.from({ length: 6 }, () => probe('import', 22_000)),
+  ...Array.from({ length: 6 }, () => probe('context', 1000)),
+  probe('disk-read', 1000, 1e9),
+  probe('disk-read', 2000, 1e9),
+  probe('h2d-pinned', 20, 1e9),
+];
+const input: LedgerInput = {
+  effects: effectsOf(values),
+  values,
+  rows: [],
+  probes,
+  weightsBytes: 7e9,
+  kvDifferenceBytes: 47 * 2 ** 30,
+  device: 'cuda',
+  engineProcesses: 2,
+};
+const rowOf = (cause: string, from: LedgerInput = input) => causeLedger(from).rows.find((row) => row.cause === cause);
+
+describe('the ledger', () => {
+  it('adds up: causes, G and remainder are the all-cold start', () => {
+    const sum = ['A', 'B', 'C', 'D', 'G', 'remainder'].reduce(
+      (total, cause) => total + (rowOf(cause)?.centre?.centre ?? NaN),
+      0,
+    );
+    // Levels of blocks fall out of the causes and stay in the remainder, whose centre is that of the middle blocks.
+    expect(sum).toBeCloseTo(causeLedger(input).wall?.centre ?? NaN, 6);
+    expect(rowOf('G')?.centre?.centre).toBe(2 * 22_000 + 1000);
+    expect(rowOf('C')?.centre?.centre).toBe(46_000 + 12_000);
+  });
+
+  it('sets each cause beside the least this node could do it in', () => {
+    expect(rowOf('A')?.floorMs).toBeCloseTo(7000);
+    expect(rowOf('B')?.floorMs).toBeCloseTo(140);
+    expect(rowOf('C')?.floorMs).toBeUndefined();
+    expect(rowOf('D')?.floor).toMatch(/^not measured here/);
+    expect(bestBytesPerS(probes, 'disk-read')).toBe(1e9);
+  });
+
+  it('says why a cause has no number, and leaves G in the remainder then', () => {
+    const without = { ...input, probes: [], noProcessProbe: 'no Python here' };
+    expect(rowOf('G', without)?.absent).toBe('no Python here');
+    expect(rowOf('remainder', without)?.how).toContain('G is in it');
+    expect(rowOf('E')?.absent).toContain('no times of its own');
+  });
+});
+
+describe('what dominates a cell by the experiment', () => {
+  it('is the largest cause that such a start pays, if it fills a quarter of it', () => {
+    expect(dominantOf('both-cold', 130_000, input.effects)).toEqual({ cause: 'C', ms: 58_000 });
+    expect(dominantOf('both-warm', 77_000, input.effects)).toBeUndefined();
+    expect(dominantOf('both-warm', 48_000, input.effects)?.cause).toBe('C');
+    expect(dominantOf('both-warm', 48_001, input.effects)).toBeUndefined();
+  });
+});
+
+describe('the output of a probe', () => {
+  it('of dd is its bytes and seconds', () => {
+    const text = '58+1 records in\n58+1 records out\n988065536 bytes (988 MB, 942 MiB) copied, 3.93 s, 251 MB/s\n';
+    expect(parseDd(text)).toEqual({ bytes: 988065536, ms: 3930 });
+    expect(() => parseDd('dd: failed to open')).toThrow('nothing that can be read');
+  });
+
+  it('of a script is the list it printed last', () => {
+    expect(parseSeconds('a warning\n[0.5, 2.5e-1]\n', 8)).toEqual([
+      { ms: 500, bytes: 8 },
+      { ms: 250, bytes: 8 },
+    ]);
+    expect(() => parseSeconds('Traceback', 8)).toThrow('printed no times');
+  });
+});
