@@ -42,17 +42,18 @@ async function makeBundle(options, staging) {
     rmSync(path, { recursive: true, force: true });
   };
 
-  const project = folder('project');
-  layOutProject(project);
-  await pack('project', 'project', project);
-  const node = folder('node');
-  await layOutNode(node);
-  await pack('node', 'node', node);
+  // The project comes last: when only it changed, all parts before it stay as they were.
+  const { trees, wheels, glibc } = await layOutWheels(options, folder('wheels'), work);
+  for (const { name, path } of trees) await pack(name, 'venv', path);
   const modules = folder('modules');
   await layOutModules(modules);
   await pack('modules', 'modules', modules);
-  const { trees, wheels, glibc } = await layOutWheels(options, folder('wheels'), work);
-  for (const { name, path } of trees) await pack(name, 'venv', path);
+  const node = folder('node');
+  await layOutNode(node);
+  await pack('node', 'node', node);
+  const project = folder('project');
+  layOutProject(project);
+  await pack('project', 'project', project);
 
   const facts = {
     commit: readCommit(),

@@ -7,8 +7,9 @@ import { basename, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { randomBytes } from 'node:crypto';
 import { startBrowser } from './lab/browser.mjs';
-import { openNotebook } from './lab/notebook.mjs';
+import { cellOf, openNotebook } from './lab/notebook.mjs';
 import { lookAtPage } from './lab/rendered.mjs';
+import { removeRuns } from './lab/runs.mjs';
 import { hasScenarios, runAny, scenarios } from './lab/scenarios.mjs';
 import { freePort, startLab } from './lab/server.mjs';
 import { processesWith, secondsUntil } from './lab/traces.mjs';
@@ -18,6 +19,8 @@ import { Stop } from './parts/stop.mjs';
 const NOTEBOOK = 'notebooks/day-007.ipynb';
 /** From JupyterLab's end to the last process that it had started, or that those had. */
 const ALL_GONE_S = 5;
+/** What a page still asks for, or complains about, this long after its last cell counts too. */
+const SETTLE_MS = 1000;
 
 export async function main(args) {
   const options = readOptions(args);
@@ -66,6 +69,7 @@ function readOptions(args) {
 async function checkNotebooks(browser, options, tally) {
   const mark = randomBytes(6).toString('hex');
   const port = await freePort();
+  const sinceMs = Date.now();
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'lab-check-'));
   const lab = await startLab(environmentOf(mark, port));
@@ -76,6 +80,8 @@ async function checkNotebooks(browser, options, tally) {
     rmSync(folder, { recursive: true, force: true });
   }
   await judge(tally, 'JupyterLab ends', () => lookForLeftovers(mark));
+  if (tally.failed === 0) removeRuns(port, sinceMs);
+  else console.log(`The run folders stay in data/runs: those with port ${port} in run.json are this check's.`);
 }
 
 /** Each run of the notebook gets an id of its own; a replay would launch nothing. */
@@ -103,17 +109,13 @@ async function checkNotebook(browser, lab, { file, folder, port, tally, only, sc
     : [[`run ${basename(file)}`, runAny]];
   const stage = setStage(notebook, port);
   for (const [name, scenario] of list) {
-    const before = { requests: notebook.requests.length, errors: notebook.errors.length };
     await judge(tally, name, async () => {
       const { says, problems } = await scenario(stage);
-      return {
-        says,
-        problems: [
-          ...problems,
-          ...notebook.requests.slice(before.requests).map((url) => `request to ${url}`),
-          ...notebook.errors.slice(before.errors).map((text) => `console: ${text}`),
-        ],
-      };
+      await notebook.page.waitForTimeout(SETTLE_MS);
+      // Taken out, so that each counts once; what came while the notebook was opened counts in the first scenario.
+      const requests = notebook.requests.splice(0).map((url) => `request to ${url}`);
+      const errors = notebook.errors.splice(0).map((text) => `console: ${text}`);
+      return { says, problems: [...problems, ...requests, ...errors] };
     });
   }
   if (screenshot) await notebook.page.screenshot({ path: screenshot });
@@ -127,14 +129,15 @@ function setStage(notebook, port) {
     const isUntouched = cells.every(({ prompt }) => !/[*\d]/.test(prompt));
     return isUntouched ? notebook.startAll() : notebook.restartAndStartAll();
   };
-  const isRunning = async () => (await notebook.read()).cells.some(({ prompt }) => prompt.includes('*'));
+  /** The cell has not run yet in this kernel, or runs. */
+  const isAhead = async (call) => cellOf((await notebook.read()).cells, call).prompt.includes('*');
   return {
     notebook,
     port,
     /** A run that has just begun. */
     fresh,
-    /** A run that is under way. */
-    running: async () => (await isRunning()) || fresh(),
+    /** A run that is under way, with this cell still to come or running. */
+    running: async (call) => (await isAhead(call)) || fresh(),
     /** A run that has come to its end. */
     completed: async () => {
       const { cells } = await notebook.read();
@@ -153,7 +156,7 @@ async function judge(tally, name, scenario) {
   }));
   tally[problems.length === 0 ? 'passed' : 'failed'] += 1;
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  console.log(`${problems.length === 0 ? 'PASS' : 'FAIL'}  ${name} (${seconds} s)`);
+  console.log(`${problems.length === 0 ? 'PASS' : 'FAIL'}  Lab: ${name} (${seconds} s)`);
   for (const line of [...says, ...problems.map((problem) => `! ${problem}`)])
     if (line) console.log(`      ${line.replaceAll('\n', '\n      ')}`);
 }

@@ -12,7 +12,7 @@ import type { CalibrationRow } from '../archive/tables.js';
 import { createClock, readWallClock, type Clock } from '../clock.js';
 import { readEnvironment } from '../freeze/environment.js';
 import { startProber } from '../probe/client.js';
-import { probeModeFor } from '../probe/mode.js';
+import { asleepAsAsked, probeModeFor, type ProbeMode } from '../probe/mode.js';
 import { randomFrom } from '../probe/random.js';
 import { clients, type ClientName } from './clients.js';
 import { rampSteps, runRamp, type RampPoint, type RampStep } from './ramp.js';
@@ -30,10 +30,11 @@ import {
 } from './tables.js';
 import { calibrationAsked, startTruthStream } from '../probe/truth.js';
 
-const usage = `Usage: npm run bench:probe -- [--out FOLDER] [--publish FOLDER] [--clients probe,socket,undici,node-http] [--seed 7] [--target-ms 0.5] [--quick]
+const usage = `Usage: npm run bench:probe -- [--out FOLDER] [--publish FOLDER] [--clients probe,socket,undici,node-http] [--seed 7] [--target-ms 0.5] [--asleep] [--quick]
 --out        where everything is written; default data/runs/bench-<instant>
 --publish    a second folder without the single requests, small enough to be published
 --target-ms  also hold the p99 of the TTFT error at one stream against this limit
+--asleep     let the event loop sleep between events, also where a core could be kept awake
 --quick      few requests: shows that it works, resolves nothing`;
 
 class UsageError extends Error {
@@ -46,6 +47,7 @@ interface Options {
   readonly names: readonly ClientName[];
   readonly seed: number;
   readonly targetMs?: number | undefined;
+  readonly asleep: boolean;
   readonly quick: boolean;
 }
 
@@ -57,12 +59,12 @@ interface Scale {
   readonly rampEvents: number;
 }
 
-// 2,000 requests at one stream and 25,600 at 64 for each client: a p99 rests on 20 and on 256 requests above it. At 64
-// one late turn of an event loop meets up to 64 requests, so that 256 are as few as four of them.
+// 3,000 requests at one stream and 76,800 at 64 for each client. At 64, one late turn of an event loop meets up to 64
+// requests, so that a p99 from few rounds is the luck of some turns.
 const full: Scale = {
   settings: [
-    { streams: 1, rounds: 80, requests: 25, warmups: 100, asked: calibrationAsked },
-    { streams: 64, rounds: 40, requests: 640, warmups: 1280, asked: calibrationAsked },
+    { streams: 1, rounds: 120, requests: 25, warmups: 100, asked: calibrationAsked },
+    { streams: 64, rounds: 120, requests: 640, warmups: 1280, asked: calibrationAsked },
   ],
   calibration: { warmups: 20, measured: 100 },
   ramp: rampSteps,
@@ -100,8 +102,8 @@ async function main(args: readonly string[]): Promise<number> {
   const scale = options.quick ? quick : full;
   const clock = createClock();
   const loadBefore = loadavg()[0] ?? NaN;
-  const mode = probeModeFor(availableParallelism());
-  const { runs, calibration, points } = await measure(options, scale, clock);
+  const mode = options.asleep ? asleepAsAsked : probeModeFor(availableParallelism());
+  const { runs, calibration, points } = await measure(options, scale, mode, clock);
   const {
     cpuModel,
     cpuCores: cores,
@@ -136,11 +138,11 @@ async function main(args: readonly string[]): Promise<number> {
 async function measure(
   options: Options,
   scale: Scale,
+  mode: ProbeMode,
   clock: Clock,
 ): Promise<{ runs: SettingRuns[]; calibration: CalibrationRow[]; points: RampPoint[] }> {
   const projectRoot = process.cwd();
   const say = (what: string) => process.stderr.write(`${what}\n`);
-  const mode = probeModeFor(availableParallelism());
   const random = randomFrom(options.seed);
   const named = options.names.map((name) => clients[name]);
   const truth = await startTruthStream(projectRoot, clock);
@@ -213,9 +215,9 @@ function write(
 }
 
 /** What to type for the same bench; folders are nobody else's business. */
-function commandOf({ names, seed, targetMs, quick }: Options): string {
+function commandOf({ names, seed, targetMs, asleep, quick }: Options): string {
   const target = targetMs === undefined ? '' : ` --target-ms ${targetMs}`;
-  return `npm run bench:probe -- --clients ${names.join(',')} --seed ${seed}${target}${quick ? ' --quick' : ''}`;
+  return `npm run bench:probe -- --clients ${names.join(',')} --seed ${seed}${target}${asleep ? ' --asleep' : ''}${quick ? ' --quick' : ''}`;
 }
 
 function parseOptions(args: readonly string[]): Options | 'help' {
@@ -225,7 +227,16 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   try {
     ({ values } = parseArgs({
       args: [...args],
-      options: { out: text, publish: text, clients: text, seed: text, 'target-ms': text, quick: flag, help: flag },
+      options: {
+        out: text,
+        publish: text,
+        clients: text,
+        seed: text,
+        'target-ms': text,
+        asleep: flag,
+        quick: flag,
+        help: flag,
+      },
     }));
   } catch (cause) {
     throw new UsageError(`${(cause as Error).message}.`, { cause });
@@ -249,6 +260,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
     names: [...new Set(known)],
     seed: numberOf('seed', values.seed) ?? 7,
     targetMs: numberOf('target-ms', values['target-ms']),
+    asleep: values.asleep ?? false,
     quick: values.quick ?? false,
   };
 }

@@ -1,7 +1,7 @@
 /** A bench's summary -> the page that a person reads: README.md of its folder. */
 import { markdownTable } from 'markdown-table';
 import type { Spread } from '../probe/spread.js';
-import { rampLimitMs, type RampEnd } from './ramp.js';
+import { rampAttempts, rampLimitMs, type RampEnd } from './ramp.js';
 import { intervalMethod, type Interval } from './ratio.js';
 import { ratioLimit, requestsForVerdict, type BenchFigures, type SettingFigures } from './summary.js';
 import { benchTables } from './tables.js';
@@ -97,7 +97,7 @@ function rampText(ends: readonly RampEnd[]): string {
     perS(heldUpToPerS),
   ]);
   const header = ['client', `events/s at which the p99 error passed ${rampLimitMs} ms`, 'highest rate held (events/s)'];
-  return `## How many events a second\n\n${markdownTable([header, ...rows])}\n\nRates are what the one server process wrote; a client that kept up with all of them has its limit beyond.`;
+  return `## How many events a second\n\n${markdownTable([header, ...rows])}\n\nEach step of the ramp is tried ${rampAttempts} times by each client and counts as the middle one. Rates are what the one server process wrote; a client that kept up with all of them has its limit beyond.`;
 }
 
 function calibrationText({ calibrationLike: { bench, calibration, medianRatio, agree } }: BenchFigures): string {
@@ -111,7 +111,7 @@ function calibrationText({ calibrationLike: { bench, calibration, medianRatio, a
     row('this bench', bench),
     row('calibration, as a run of the notebook does it', calibration),
   ]);
-  return `## Beside a run's calibration\n\n${table}\n\nMedian over median: ${medianRatio.toFixed(2)}; ${agree ? 'they agree' : 'they do not agree'} (each median within the middle 90 % of the other's requests).`;
+  return `## Beside a run's calibration\n\n${table}\n\nMedian over median: ${medianRatio.toFixed(2)}; ${agree ? 'they agree' : 'they do not agree'} (within a factor of ${ratioLimit}, either way). A run's calibration comes early in the life of its process, as its requests do; the bench's process has compiled its hot code by then.`;
 }
 
 function tableText(table: (typeof benchTables)[number]): string {

@@ -1,6 +1,6 @@
 /** One setting of the bench, so many streams at once: every client in interleaved blocks, and what came of each. */
 import type { Clock } from '../clock.js';
-import { awake, type ProbeMode } from '../probe/mode.js';
+import { asleepAsAsked, awake, type ProbeMode } from '../probe/mode.js';
 import { shuffled } from '../probe/random.js';
 import { judgeStamps, type TruthAsked, type TruthStream } from '../probe/truth.js';
 import { runBlock, type BenchClient, type Block } from './block.js';
@@ -42,7 +42,6 @@ export interface SettingRuns {
   readonly cpuBlocks: readonly MeasuredBlock[];
 }
 
-const asleep: ProbeMode = { busyCores: 0, text: 'asleep' };
 /** Rounds for the CPU time, where the others spin: a mean over some blocks is enough. */
 const cpuRounds = 5;
 
@@ -69,7 +68,7 @@ export async function runSetting(
   for (const client of names)
     await awake(mode, () => runBlock(client, { ...blockPlan, requests: plan.warmups }, clock));
   const blocks = await inRounds(plan.rounds, mode);
-  return { plan, blocks, cpuBlocks: mode.busyCores === 0 ? blocks : await inRounds(cpuRounds, asleep) };
+  return { plan, blocks, cpuBlocks: mode.busyCores === 0 ? blocks : await inRounds(cpuRounds, asleepAsAsked) };
 }
 
 function measured(

@@ -45,7 +45,7 @@ export interface CalibrationLike {
   readonly calibration: Spread;
   /** median(bench) / median(calibration). */
   readonly medianRatio: number;
-  /** Whether each median lies within the middle 90 % of the other's requests. */
+  /** Within a factor of `ratioLimit`, either way: what the target calls no difference between clients. */
   readonly agree: boolean;
 }
 
@@ -140,18 +140,9 @@ function decideFrom(requests: number, interval: Interval, limit: number): Verdic
 function calibrationLike(bench: readonly number[], rows: readonly CalibrationRow[]): CalibrationLike {
   const calibration = rows.filter(({ warmup }) => !warmup).map(({ firstTokenErrorMs }) => firstTokenErrorMs);
   const [ours, theirs] = [spread(bench), spread(calibration)];
-  return {
-    bench: ours,
-    calibration: theirs,
-    medianRatio: ours.median / theirs.median,
-    agree: inMiddle(ours.median, calibration) && inMiddle(theirs.median, bench),
-  };
-}
-
-function inMiddle(value: number, sample: readonly number[]): boolean {
-  const below = sample.filter((one) => one < value).length / sample.length;
-  const above = sample.filter((one) => one > value).length / sample.length;
-  return below <= 0.95 && above <= 0.95;
+  const medianRatio = ours.median / theirs.median;
+  const agree = medianRatio <= ratioLimit && 1 / medianRatio <= ratioLimit;
+  return { bench: ours, calibration: theirs, medianRatio, agree };
 }
 
 function spread(values: readonly number[]): Spread {

@@ -50,6 +50,7 @@ export const benchQuantilesTable = defineTable('quantiles.csv', 'one quantile of
 
 export const benchRampTable = defineTable('ramp.csv', 'one client at one rate of events', {
   client,
+  attempt: number('count', 'Which of the tries at this rate, from 1.'),
   streams,
   chunkDelayMs: number('ms', 'Gap between two events of one stream.'),
   events: number('count', 'Events that came.'),

@@ -4,7 +4,7 @@
  */
 import type { CellName } from './cells.js';
 import { createUniform, shuffled } from './random.js';
-import type { CellRow, PlanRow } from './tables.js';
+import type { CellRow, PlanRow } from '../archive/cold-start-tables.js';
 
 export interface DesignOptions {
   readonly cells: readonly CellName[];

@@ -1,14 +1,14 @@
 /** How long the launches to come will take, from launches on record: said before anything is started. */
 import { readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readRun, readRunRecord, type RunData } from '../archive/folder.js';
+import { readRows, readRun, readRunRecord } from '../archive/folder.js';
 import type { EngineRecord } from '../archive/record.js';
 import { formatCounted } from '../interpret/format.js';
 import { median, sortSamples } from '../interpret/stats.js';
 import type { Cell } from './cells.js';
 import { isHopeless } from './design.js';
 import { recordedLaunches, type RecordedLaunch } from './recorded.js';
-import type { CellRow, PlanRow } from './tables.js';
+import { cellsTable, type CellRow, type PlanRow } from '../archive/cold-start-tables.js';
 
 export interface Estimate {
   readonly launches: number;
@@ -102,12 +102,22 @@ export function findRecorded(
   return [...new Map(found.map((one) => [keyOf(one), one])).values()];
 }
 
+/** Cells of an experiment that add nothing to the server's command: the starts that other starts can be compared with. */
+export const plainCells: readonly string[] = ['both-cold', 'pages-cold', 'compile-cold', 'both-warm'];
+
+/** Every launch of an ordinary run; of an experiment, those of plain cells that counted. */
+function isPlainStart(rows: readonly CellRow[]): (launch: RecordedLaunch) => boolean {
+  const plain = new Set(
+    rows.filter(({ cell, outcome }) => outcome === 'counted' && plainCells.includes(cell)).map(({ launch }) => launch),
+  );
+  return ({ launch }) => rows.length === 0 || plain.has(launch);
+}
+
 function recordedIn(dir: string, { kind, device }: Pick<EngineRecord, 'kind' | 'device'>): RecordedLaunch[] {
   try {
     const { engine } = readRunRecord(dir);
     if (engine.kind !== kind || engine.device !== device) return [];
-    const data: RunData = readRun(dir);
-    return recordedLaunches(data);
+    return recordedLaunches(readRun(dir)).filter(isPlainStart(readRows(dir, cellsTable)));
   } catch {
     return []; // A folder that is no run, or one of another version: an estimate can do without.
   }

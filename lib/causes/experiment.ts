@@ -29,7 +29,7 @@ import { proveLaunch } from './proof.js';
 import { launchOf } from './rows.js';
 import { runDesign, type DesignStep } from './run-design.js';
 import { cacheRootOf, countCacheFiles, dropCacheRoot, residentFraction, setPages, withCacheRoot } from './state.js';
-import { cellsTable, planTable, type CellRow, type PlanRow } from './tables.js';
+import { cellsTable, planTable, type CellRow, type PlanRow } from '../archive/cold-start-tables.js';
 
 /** What is needed of a run; a frozen run has it. */
 export interface ExperimentRun {

@@ -10,7 +10,14 @@ import { causeLedger, type CauseLedger } from './ledger.js';
 import { launchMeasures } from './measures.js';
 import { absentProbes } from './probes.js';
 import { silencesOf, type Silence } from './silence.js';
-import { cellsTable, planTable, probesTable, type CellRow, type PlanRow, type ProbeRow } from './tables.js';
+import {
+  cellsTable,
+  planTable,
+  probesTable,
+  type CellRow,
+  type PlanRow,
+  type ProbeRow,
+} from '../archive/cold-start-tables.js';
 import { witnessesOf, type PlacedMeasures, type Witness } from './witnesses.js';
 
 /** One run folder of an experiment. */

@@ -6,7 +6,7 @@ import { formatBytes } from '../interpret/format.js';
 import { effectOf, excludesZero, type CellValue, type Effect } from './contrasts.js';
 import { bestBytesPerS, timesOf, type ProbeName } from './probes.js';
 import { centreOf, type CentreInterval } from './signedrank.js';
-import type { CellRow, ProbeRow } from './tables.js';
+import type { CellRow, ProbeRow } from '../archive/cold-start-tables.js';
 
 export interface CauseRow {
   readonly cause: string;

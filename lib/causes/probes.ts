@@ -9,7 +9,7 @@ import { quoteWords } from '../freeze/shellwords.js';
 import { readInterpreter } from '../freeze/packages.js';
 import { evictFromPageCache } from '../freeze/pagecache.js';
 import { weightFiles, type ExperimentRun } from './experiment.js';
-import { probesTable, type ProbeRow } from './tables.js';
+import { probesTable, type ProbeRow } from '../archive/cold-start-tables.js';
 
 export type ProbeName =
   'disk-read' | 'cache-read' | 'start' | 'import' | 'context' | 'h2d-pinned' | 'h2d-pageable' | 'hbm-fill';

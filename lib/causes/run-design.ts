@@ -3,7 +3,7 @@
  * every launch, so a run that stopped anywhere goes on where it stopped.
  */
 import { designProgress, nextLaunch, type Attempt, type DesignProgress } from './design.js';
-import type { CellRow, PlanRow } from './tables.js';
+import type { CellRow, PlanRow } from '../archive/cold-start-tables.js';
 
 export interface DesignPorts {
   /** Rows on record now. */

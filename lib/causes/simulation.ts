@@ -52,12 +52,12 @@ export interface SimulatedEffect {
  */
 export function phaseNoise(launches: readonly RecordedLaunch[]): PhaseNoise[] {
   const groups = new Map<string, { name: string; compileCache: Temperature; ms: number[] }>();
-  for (const { compileCache, pages, model, parts } of launches) {
+  for (const { compileCache, pages, model, device, parts } of launches) {
     if (compileCache === undefined) continue;
     for (const { name, ms } of parts) {
       // Weights take as long as they are large and cold; all other phases are compared over the models.
       const isLoading = /weights|model/i.test(name);
-      const key = [name, compileCache, ...(isLoading ? [model, pages] : [])].join('|');
+      const key = [device, name, compileCache, ...(isLoading ? [model, pages] : [])].join('|');
       const group = groups.get(key) ?? { name, compileCache, ms: [] };
       group.ms.push(ms);
       groups.set(key, group);

@@ -42,8 +42,11 @@ export interface Witness {
   readonly cause: CauseId;
   readonly witness: string;
   readonly effect: Effect;
-  /** Absent: it agrees, or cannot be compared. */
-  readonly disagreement?: string | undefined;
+  /** It is a stretch of the clock, as the experiment's own number is. */
+  readonly isClock: boolean;
+  readonly verdict: 'agrees' | 'disagrees' | 'not compared';
+  /** What it disagrees about, or why it is not compared. */
+  readonly because?: string | undefined;
 }
 
 /** One per block and cell: what the launch's measures are called by. */
@@ -62,7 +65,7 @@ export function witnessesOf(effects: readonly Effect[], placed: readonly PlacedM
     if (!main) return [];
     const effect = effectOf(main, valuesOfMeasure(placed, measure));
     if (!effect.centre) return [];
-    return [{ cause, witness, effect, disagreement: isClock ? disagreementOf(main, effect) : undefined }];
+    return [{ cause, witness, effect, isClock, ...judge(main, effect, isClock) }];
   });
 }
 
@@ -73,11 +76,20 @@ export function valuesOfMeasure(placed: readonly PlacedMeasures[], measure: Witn
   });
 }
 
-/** The experiment's interval, widened by the tolerance, does not reach the interval of the witness. */
-function disagreementOf({ centre: main }: Effect, { centre: other }: Effect): string | undefined {
-  if (!main?.interval || !other) return undefined;
+/** It disagrees when the experiment's interval, widened by the tolerance, does not reach that of the witness. */
+function judge(
+  { centre: main }: Effect,
+  { centre: other }: Effect,
+  isClock: boolean,
+): Pick<Witness, 'verdict' | 'because'> {
+  if (!isClock)
+    return { verdict: 'not compared', because: 'CPU time of several processes, not a stretch of the clock' };
+  if (!main?.interval || !other) return { verdict: 'not compared', because: 'the experiment has no interval yet' };
   const slackMs = Math.max(tolerance.ms, tolerance.fraction * Math.abs(main.centre));
   const { lower, upper } = other.interval ?? { lower: other.centre, upper: other.centre };
-  if (upper >= main.interval.lower - slackMs && lower <= main.interval.upper + slackMs) return undefined;
-  return `${formatMs(other.centre)} against ${formatMs(main.centre)} (${formatMs(main.interval.lower)} to ${formatMs(main.interval.upper)}) by the experiment`;
+  if (upper >= main.interval.lower - slackMs && lower <= main.interval.upper + slackMs) return { verdict: 'agrees' };
+  return {
+    verdict: 'disagrees',
+    because: `${formatMs(other.centre)} against ${formatMs(main.centre)} (${formatMs(main.interval.lower)} to ${formatMs(main.interval.upper)}) by the experiment`,
+  };
 }

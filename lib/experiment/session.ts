@@ -246,6 +246,7 @@ export async function openSession(run: FrozenRun): Promise<Session> {
   function attachedRow(launch: number): LaunchRow {
     const row: LaunchRow = { launch, outcome: 'attached' };
     appendRows(dir, tables.launches, [row]);
+    sampler.beginLaunch(launch);
     return row;
   }
 }

@@ -13,8 +13,18 @@ export interface Given {
 
 const prefix = 'DAY007_';
 
-/** Variables of the project that are no configuration: the set-up's Python, and the marks a launch leaves on its processes. */
-const otherVariables: readonly string[] = ['DAY007_PYTHON', 'DAY007_LAUNCH', 'DAY007_CLOCK_ORIGIN_NS'];
+/**
+ * Variables of the project that are no configuration of a run: the set-up's Python, the marks a launch leaves on its
+ * processes, and what an experiment on cold starts is told of its design (see lib/causes/options.ts).
+ */
+const otherVariables: readonly string[] = [
+  'DAY007_PYTHON',
+  'DAY007_LAUNCH',
+  'DAY007_CLOCK_ORIGIN_NS',
+  'DAY007_COLD_START_DESIGN',
+  'DAY007_COLD_START_BLOCKS',
+  'DAY007_COLD_START_WITH',
+];
 
 /** Every given value; the cell wins over the environment. An empty variable counts as not set. Unknown names are problems. */
 export function collectGiven(

@@ -430,7 +430,14 @@ export interface ObserverFinding {
 
 /** Energy of the GPUs over the steady window, by their counters. The window holds one request at a time. */
 export type EnergyFinding =
-  | { readonly kind: 'read'; readonly meanW: number; readonly perRequestJ: number; readonly window: SteadyWindow }
+  | {
+      readonly kind: 'read';
+      /** Those at work in the window; figures are summed over them. */
+      readonly gpus: readonly number[];
+      readonly meanW: number;
+      readonly perRequestJ: number;
+      readonly window: SteadyWindow;
+    }
   | { readonly kind: 'absent'; readonly because: string };
 
 /** One figure over the launches of a run: the first by itself, the further ones together. */

@@ -6,7 +6,7 @@
  */
 import type { RunData } from '../archive/folder.js';
 import type { MetricRow, RequestRow } from '../archive/tables.js';
-import { metricDelta } from '../snapshot/prometheus.js';
+import { counterIncrease } from '../snapshot/procfs.js';
 import type { RequestTiming, ServerTtftFinding } from './findings.js';
 import { formatCounted } from './format.js';
 import { engineMs, launchesOf, requestsNamed } from './series.js';
@@ -71,23 +71,33 @@ interface Block {
 
 function blocksOf(data: RunData, launch: number): Block[] {
   const metrics = data.metrics.filter((row) => row.launch === launch);
-  const scrapes = [...new Map(metrics.map(({ scrape, atMs }) => [scrape, atMs]))].sort(([, a], [, b]) => a - b);
-  return scrapes.slice(1).flatMap(([to, toAtMs], index): Block[] => {
-    const [from, fromAtMs] = scrapes[index] ?? [to, toAtMs];
+  // By instant: a cell that was run again scrapes under the same name again.
+  const scrapes = [...new Map(metrics.map(({ scrape, atMs }) => [atMs, scrape]))].sort(([a], [b]) => a - b);
+  return scrapes.slice(1).flatMap(([toAtMs, to], index): Block[] => {
+    const [fromAtMs, from] = scrapes[index] ?? [toAtMs, to];
     const requests = data.requests.filter(
       (row) =>
         row.launch === launch && row.workload !== 'models' && row.startAtMs >= fromAtMs && row.startAtMs < toAtMs,
     );
     if (requests.length === 0) return [];
     const names = [...new Set(requests.map(({ name }) => name))].join(', ');
-    return [{ launch, name: `${names} (${from} to ${to})`, requests, counted: countedIn(metrics, from, to) }];
+    return [{ launch, name: `${names} (${from} to ${to})`, requests, counted: countedIn(metrics, fromAtMs, toAtMs) }];
   });
 }
 
-function countedIn(metrics: readonly MetricRow[], from: string, to: string): Block['counted'] {
-  const n = metricDelta(metrics, from, to, `${histogram}_count`);
-  const sumS = metricDelta(metrics, from, to, `${histogram}_sum`);
+function countedIn(metrics: readonly MetricRow[], fromAtMs: number, toAtMs: number): Block['counted'] {
+  const n = growth(metrics, fromAtMs, toAtMs, `${histogram}_count`);
+  const sumS = growth(metrics, fromAtMs, toAtMs, `${histogram}_sum`);
   return n === undefined || sumS === undefined ? undefined : { n, sumMs: sumS * 1000 };
+}
+
+/** Of all label sets together. Absent when either scrape lacks the figure, or when it fell: the server was another one. */
+function growth(metrics: readonly MetricRow[], fromAtMs: number, toAtMs: number, metric: string): number | undefined {
+  const totalAt = (atMs: number) => {
+    const values = metrics.filter((row) => row.atMs === atMs && row.metric === metric).map(({ value }) => value);
+    return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
+  };
+  return counterIncrease(totalAt(fromAtMs), totalAt(toAtMs));
 }
 
 /** A histogram gives a mean and nothing else, so means are compared: of exactly the requests that the server counted. */

@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { readRunRecord } from '../archive/folder.js';
 import { cellOf, openExperiment, type Experiment } from '../causes/experiment.js';
-import { estimateDesign, findRecorded, minutes } from '../causes/estimate.js';
+import { estimateDesign, findRecorded, minutes, plainCells } from '../causes/estimate.js';
 import { causeFindings, isExperiment, readExperiment, type CauseFindings } from '../causes/findings.js';
 import { otherRuns, resolveOptions, type ExperimentInput } from '../causes/options.js';
 import { fitStarts, testPrediction } from '../causes/prediction.js';
@@ -161,7 +161,7 @@ export async function showPrediction(cold: ColdStart): Promise<void> {
 /** 1,000 designs made from recorded noise: does the interval keep its promise, and how wide is it? */
 export async function showCoverage(cold: ColdStart): Promise<void> {
   const findings = read(cold);
-  const launches = [...stateLaunches(findings), ...publishedLaunches()];
+  const launches = noiseLaunches(findings);
   const blocks = Math.max(6, findings.blocks);
   const effects = simulateDesigns(phaseNoise(launches), {
     designs: 1000,
@@ -195,16 +195,25 @@ function read({ run }: ColdStart): CauseFindings {
 
 /** Launches of the four states that a model of a start knows: nothing added to the command. */
 function stateLaunches({ runs }: CauseFindings): RecordedLaunch[] {
-  const states = ['both-cold', 'pages-cold', 'compile-cold', 'both-warm'];
   return runs.flatMap(({ data, rows }) => {
     const counted = new Set(
       rows
-        .filter(({ outcome, cell, role }) => role === 'measure' && outcome === 'counted' && states.includes(cell))
+        .filter(({ outcome, cell, role }) => role === 'measure' && outcome === 'counted' && plainCells.includes(cell))
         .map(({ launch }) => launch),
     );
     return recordedLaunches(data).filter(({ launch }) => counted.has(launch));
   });
 }
+
+/** Launches to draw noise from: this experiment's own, once each state was started a few times; else the published ones. */
+function noiseLaunches(findings: CauseFindings): RecordedLaunch[] {
+  const own = stateLaunches(findings);
+  const times = (state: string): number => own.filter(({ compileCache }) => compileCache === state).length;
+  return Math.min(times('cold'), times('warm')) >= leastForNoise ? own : publishedLaunches();
+}
+
+/** Fewer than six launches in a state show too little of what they can stray by. */
+const leastForNoise = 6;
 
 function publishedLaunches(): RecordedLaunch[] {
   return findRecorded(projectRoot, { kind: 'vllm', device: 'cuda' }, ['data/published']);

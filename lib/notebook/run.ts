@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRun, readRunRecord } from '../archive/folder.js';
 import type { EngineKind } from '../archive/record.js';
+import { isExperiment } from '../causes/findings.js';
 import { createClock } from '../clock.js';
 import { openSession, type Session } from '../experiment/session.js';
 import type { RunConfig } from '../freeze/config.js';
@@ -47,14 +48,14 @@ export function readInterpreted(dir: string): InterpretedRun {
   return { data, findings: interpret(data) };
 }
 
-/** The newest run below data/runs, or the newest published one; undefined when there is none. Runs that never launched do not count. */
+/** The newest run below data/runs, or the newest published one; undefined when there is none. Runs that never launched do not count, nor do experiments on cold starts. */
 export function findLatestRun(projectRoot: string): string | undefined {
   for (const folder of ['data/runs', 'data/published']) {
     const root = join(projectRoot, folder);
     if (!existsSync(root)) continue;
     const runs = readdirSync(root)
       .map((name) => join(root, name))
-      .filter((dir) => existsSync(join(dir, 'requests.csv')))
+      .filter((dir) => existsSync(join(dir, 'requests.csv')) && !isExperiment(dir))
       .sort((a, b) => startOf(b) - startOf(a));
     if (runs[0] !== undefined) return runs[0];
   }

@@ -15,6 +15,9 @@ export function probeModeFor(cores: number): ProbeMode {
     : { busyCores: 0, text: 'event loop asleep between events (too few cores to keep one awake)' };
 }
 
+/** For a comparison, on a machine with cores to spare. */
+export const asleepAsAsked: ProbeMode = { busyCores: 0, text: 'event loop asleep between events, as asked' };
+
 /** Run `work` with the event loop spinning, where the mode says that a core can be spared for it. */
 export async function awake<T>(mode: ProbeMode, work: () => Promise<T>): Promise<T> {
   let spinning = mode.busyCores > 0;

@@ -157,7 +157,7 @@ function createWeights({ recording, startup, cast, truth, modelLocation }: Stage
   return {
     beginAfter: (index: number) => {
       if (index !== phase.startLine) return;
-      const files = weightFilesOf(modelLocation);
+      const files = startup.weights === 'none' ? [] : weightFilesOf(modelLocation);
       const plannedS = time.plannedMs(phase.startAtMs, lines[doneAt]?.atMs ?? phase.endAtMs) / 1000;
       reading = cast.read(end.writer, files, rateOf(startup.weights, files, plannedS)).then(({ atMs, bytes }) => {
         truth.write({ event: 'weights-read', atMs, value: bytes });
@@ -170,7 +170,7 @@ function createWeights({ recording, startup, cast, truth, modelLocation }: Stage
 }
 
 function rateOf(pace: StartupProfile['weights'], files: readonly string[], plannedS: number): number | undefined {
-  if (pace === 'at once') return undefined;
+  if (pace === 'at once' || pace === 'none') return undefined;
   if (typeof pace === 'object') return pace.bytesPerS;
   return files.reduce((sum, file) => sum + statSync(file).size, 0) / Math.max(plannedS, 0.001);
 }

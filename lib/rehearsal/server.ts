@@ -13,12 +13,14 @@ import { readBirthMs } from '../launch/processes.js';
 import { parseServeArguments, type ServeArguments } from './arguments.js';
 import { fillCache, readCacheState } from './cache-mark.js';
 import { createCast, titles } from './cast.js';
-import { readMaxModelLen } from './model-folder.js';
+import { priceStart } from './flags.js';
+import { readMaxModelLen, weightFilesOf } from './model-folder.js';
 import { valueOfPlace } from './places.js';
 import { readWholeProfile, type WholeProfile } from './profile.js';
 import { fillPlaces, readRecording, type RecordedLine, type Recording } from './recording.js';
 import { replayStartup, WantedFailure } from './replay.js';
 import { startService, type Service } from './service.js';
+import type { StartupProfile } from './startup-profile.js';
 import { openTruth, silentTruth } from './truth.js';
 
 /** Longest time for the last words: who asked for the end waits for it. */
@@ -57,7 +59,8 @@ async function serve(line: ServeArguments, profile: WholeProfile): Promise<void>
   truth.write({ event: 'spawned', atMs: spawnedAtMs });
   process.title = titles.server;
   const cacheRoot = env['VLLM_CACHE_ROOT'];
-  const name = profile.startup.recording[readCacheState(cacheRoot)];
+  const cache = readCacheState(cacheRoot);
+  const name = profile.startup.recording[cache];
   const recording = readRecording(join(home, 'recordings'), name);
   const maxModelLen = readMaxModelLen(line.model, line.maxModelLen);
   const value = valueOfPlace({ ...line, maxModelLen, projectRoot, cacheRoot }, cast);
@@ -66,7 +69,7 @@ async function serve(line: ServeArguments, profile: WholeProfile): Promise<void>
   };
   await replayStartup({
     recording,
-    startup: profile.startup,
+    startup: await priceOf(profile.startup, cache, line.model),
     cast,
     truth,
     spawnedAtMs,
@@ -85,6 +88,21 @@ async function serve(line: ServeArguments, profile: WholeProfile): Promise<void>
     truth,
     log: (text) => void say(lineOfService(text, recording), value).catch(() => undefined),
   });
+}
+
+/** A profile with prices starts as they say; without, as recorded. */
+async function priceOf(
+  startup: StartupProfile,
+  cache: 'empty' | 'filled',
+  modelLocation: string,
+): Promise<StartupProfile> {
+  if (!startup.prices) return startup;
+  // Imported here, so that the other profiles do not pay for it at their start.
+  const { readResidency } = await import('../freeze/pagecache.js');
+  const residency = readResidency(weightFilesOf(modelLocation));
+  const residentFraction = residency.kind === 'read' ? residency.fraction : undefined;
+  const words = process.argv.slice(2);
+  return { ...startup, ...priceStart(startup.prices, startup.phasesMs, { cache, residentFraction, words }) };
 }
 
 /** A line of the time after start-up: written by the process whose pid it wants, else by this one. */

@@ -1,7 +1,7 @@
 /** What an experiment on cold starts found -> its three charts: seconds per cause, every launch by cell, the witnesses. */
 import type { CauseFindings } from '../causes/findings.js';
 import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
-import { centreText, kindOf, largestCauses } from './cause-tables.js';
+import { centreText, kindOf, largestCauses, witnessText } from './cause-tables.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped } from './subject.js';
 import { renderTable } from './table.js';
@@ -26,7 +26,7 @@ export function causeBars(findings: CauseFindings): Chart | NoChart {
       const seconds = (ms: number) => rounded(ms / 1000);
       return [
         {
-          row: row.cause === 'remainder' ? 'remainder' : `${row.cause}  ${row.name}`,
+          row: row.cause === 'remainder' || row.cause.startsWith('C-') ? row.name : `${row.cause}  ${row.name}`,
           s: seconds(centre.centre),
           lowerS: seconds(centre.interval?.lower ?? centre.centre),
           upperS: seconds(centre.interval?.upper ?? centre.centre),
@@ -51,7 +51,10 @@ export function causeBars(findings: CauseFindings): Chart | NoChart {
 
 function causeTitle({ ledger }: CauseFindings): string {
   const [first, second] = largestCauses(ledger.rows);
-  if (!first) return 'No cause of the cold start is resolved';
+  if (!first)
+    return ledger.rows.some(({ centre }) => centre?.interval)
+      ? 'No cause of the cold start is resolved: every interval holds 0'
+      : 'Seconds per cause, without intervals: they need six whole blocks';
   const part = (row: typeof first): string =>
     `${row.name}: ${formatMs(row.centre?.centre)} (${formatPercent(row.share, 2)})`;
   return second ? `${part(first)}; then ${part(second)}` : part(first);
@@ -183,12 +186,7 @@ export function witnessChart(findings: CauseFindings): Chart | NoChart {
     ];
   });
   if (others.length === 0) return { kind: 'no-chart', why: 'No effect has another witness yet.' };
-  const disagree = findings.witnesses.filter(({ disagreement }) => disagreement !== undefined).length;
-  const compared = findings.witnesses.length;
-  const title = stamped(
-    kindOf(findings),
-    `${compared - disagree} of ${compared} other readings of the same seconds agree with the experiment`,
-  );
+  const title = stamped(kindOf(findings), `The same seconds by other witnesses: ${witnessText(findings)}`);
   const subtitle = `${formatCounted(findings.blocks, 'block')}; line: interval over the blocks; each panel with a scale of its own`;
   const order = [...new Set(marks.map(({ by }) => by))];
   const y = { field: 'by', type: 'nominal', sort: order, axis: { title: null } };

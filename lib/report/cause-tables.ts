@@ -55,7 +55,7 @@ export function causeAnswerTable(findings: CauseFindings): string {
       ]),
       ['not resolved', notResolved(ledger.rows)],
       ['remainder', remainderText(ledger.rows)],
-      ['witnesses that disagree', formatCount(findings.witnesses.filter(({ disagreement }) => disagreement).length)],
+      ['other witnesses of the same seconds', witnessText(findings)],
       ['the seed’s table, launch by launch', seedTableText(findings)],
     ],
   );
@@ -87,6 +87,12 @@ function seedTableText({ judged }: CauseFindings): string {
   const launches = judged.reduce((sum, cell) => sum + cell.launches, 0);
   const right = judged.reduce((sum, cell) => sum + cell.right, 0);
   return launches === 0 ? 'no launch to judge' : `right on ${formatCount(right)} of ${formatCount(launches)}`;
+}
+
+export function witnessText({ witnesses }: CauseFindings): string {
+  const times = (wanted: string): number => witnesses.filter(({ verdict }) => verdict === wanted).length;
+  const compared = times('agrees') + times('disagrees');
+  return compared === 0 ? 'none could be compared' : `${times('agrees')} of ${compared} agree`;
 }
 
 /** Cells, what each adds to the command, how often each counted. */
@@ -234,13 +240,13 @@ export function probeTable({ probes, data }: ExperimentData, absentBecause: stri
 
 /** The same seconds by other witnesses; and where they disagree. */
 export function witnessTable(findings: CauseFindings): string {
-  const rows = findings.witnesses.map(({ cause, witness, effect, disagreement }): Cell[] => [
+  const rows = findings.witnesses.map(({ cause, witness, effect, verdict, because }): Cell[] => [
     cause,
     centreText(findings.effects.find((one) => one.cause === cause)?.centre),
     witness,
     centreText(effect.centre),
     effect.centre?.n,
-    disagreement === undefined ? undefined : `disagrees: ${disagreement}`,
+    because === undefined ? verdict : `${verdict}: ${because}`,
   ]);
   const table = renderTable({
     title: stamped(kindOf(findings), 'The same seconds by other witnesses'),

@@ -54,6 +54,9 @@ const keptTables = [
   tables.metrics,
   tables.calibration,
   tables.truth,
+  tables.plan,
+  tables.cells,
+  tables.probes,
 ] as const;
 
 /** What the folder of a shared rehearsal begins with, whatever else it is called. */

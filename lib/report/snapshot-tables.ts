@@ -76,8 +76,8 @@ export function bandsTable({ findings }: InterpretedRun): string {
 
 function energyText(energy: EnergyFinding): string {
   if (energy.kind === 'absent') return `Energy of the GPU: not observable: ${energy.because}.`;
-  const { meanW, perRequestJ, window } = energy;
-  return `Energy of the GPU, by its counter: ${formatQuantity(meanW, 'W')} on average over ${formatMs(window.endAtMs - window.startAtMs)}, ${formatQuantity(perRequestJ, 'J')} a request (${window.requests} of them, one at a time, pauses between them inside).`;
+  const { gpus, meanW, perRequestJ, window } = energy;
+  return `Energy of GPU ${gpus.join(' and ')}, by the counter: ${formatQuantity(meanW, 'W')} on average over ${formatMs(window.endAtMs - window.startAtMs)}, ${formatQuantity(perRequestJ, 'J')} a request (${window.requests} of them, one at a time, pauses between them inside).`;
 }
 
 function samplingText({ source, n, plannedPerS, perS, longestPauseMs, missing, cpuFraction }: SamplingFinding): string {

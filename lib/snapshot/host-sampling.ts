@@ -11,6 +11,8 @@ import { createTreeSums, watchProcessTree, type TreeSums, type TreeWatch } from 
 export interface HostSampling {
   /** Reads now. Several readings at one instant do no harm: sums only grow. */
   read(): HostTick;
+  /** The launch that rows belong to from now on, where no server.json says it: a server that was running already. */
+  beginLaunch(launch: number): void;
   close(): void;
 }
 
@@ -52,6 +54,7 @@ export function openHostSampling(runDir: string, clock: Clock, procDir = '/proc'
       const { user, system } = process.cpuUsage();
       return { launch, atMs, tookMs: clock.nowMs() - atMs, host: reading, tree, samplerCpuMs: (user + system) / 1000 };
     },
+    beginLaunch: (begun) => (launch = begun),
     close: () => {
       watched?.watch.close();
       host.close();

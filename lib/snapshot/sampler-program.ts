@@ -54,6 +54,7 @@ function sample(job: SamplerJob): void {
   };
   const answerTo = async (request: SamplerRequest): Promise<void> => {
     if ('read' in request) return reply(readPoint(host.read, gpu.readPoint));
+    if ('launch' in request) return host.beginLaunch(request.launch);
     if ('stop' in request) return end();
     if ('pause' in request) {
       const launch = sampling?.launch() ?? 0;

@@ -17,10 +17,15 @@ export interface SamplerJob {
 
 /**
  * Later lines. The end of the input means the same as stop: the owner is gone. `pause` is answered when the last
- * reading is done: from then on nothing is read until `resume`, and pauses.csv says from when to when.
+ * reading is done: from then on nothing is read until `resume`, and pauses.csv says from when to when. `launch` has no
+ * answer: rows are of that launch from then on. A server of ours says it by itself, in server.json.
  */
 export type SamplerRequest =
-  { readonly read: 'snapshot-point' } | { readonly pause: true } | { readonly resume: true } | { readonly stop: true };
+  | { readonly read: 'snapshot-point' }
+  | { readonly launch: number }
+  | { readonly pause: true }
+  | { readonly resume: true }
+  | { readonly stop: true };
 
 /** What the sampler answers. Each request to read, pause or resume has one answer, in the order of the requests. */
 export type SamplerReply =

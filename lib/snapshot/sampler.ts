@@ -48,6 +48,8 @@ export interface Sampler {
   readPoint(point: string, launch: number, more?: Pick<SnapshotRow, 'waitedMs'>): Promise<readonly SnapshotRow[]>;
   /** Reads now and writes nothing. */
   readNow(): Promise<readonly PointReading[]>;
+  /** Rows are of this launch from now on: for a server that was running already. Those of our own say it themselves. */
+  beginLaunch(launch: number): void;
   /** Reads nothing more, neither of /proc nor of NVML, from when this resolves until `resume`. NVML stays open. */
   pause(): Promise<void>;
   resume(): Promise<void>;
@@ -119,6 +121,7 @@ export async function startSampler(run: SamplerRun, options: SamplerOptions): Pr
       return rows;
     },
     readNow: () => readNow('the machine'),
+    beginLaunch: (launch) => program.ask({ launch }),
     pause: () => setPaused(true),
     resume: () => setPaused(false),
     stop: () => (stopped ??= stopProgram(program)),

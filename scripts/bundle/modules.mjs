@@ -1,5 +1,5 @@
 // The production node_modules of package-lock.json, without what a Linux x86-64 machine with glibc never loads.
-import { copyFileSync, mkdtempSync, readdirSync, renameSync, rmSync, cpSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { install } from '../parts/install.mjs';
@@ -14,6 +14,8 @@ const OTHER_SYSTEMS = [
   /^@resvg\/resvg-js-(?!linux-x64-gnu$)[^/]+$/,
   /^@esbuild\/(?!linux-x64$)[^/]+$/,
 ];
+/** Charts are drawn with two of the fonts (lib/report/picture.ts). */
+const OTHER_FONTS = /^dejavu-fonts-ttf\/ttf\/(?!DejaVuSans(-Bold)?\.ttf$)[^/]+$/;
 const SOURCE_MAP = /\.(js|mjs|cjs|ts|mts|cts|css)\.map$/;
 
 /** The packages themselves, directly below `folder`. */
@@ -42,7 +44,7 @@ function prune(modules, below) {
 
 /** Whether a path below node_modules is of no use on the machine that the bundle is for. */
 export function isUnused(path) {
-  return SOURCE_MAP.test(path) || OTHER_SYSTEMS.some((pattern) => pattern.test(path));
+  return [SOURCE_MAP, OTHER_FONTS, ...OTHER_SYSTEMS].some((pattern) => pattern.test(path));
 }
 
 /** A temporary folder may lie on another file system. */

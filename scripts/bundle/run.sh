@@ -67,4 +67,5 @@ PYTHONDONTWRITEBYTECODE=1
 export PATH JUPYTER_PATH JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 mkdir -p "$IPYTHONDIR"
 cd "$PROJECT"
+printf 'Paths are below %s\n' "$PROJECT"
 exec "$HERE/venv/bin/python" scripts/run_notebook.py notebooks/day-007.ipynb --out "$OUT" --root "$PROJECT"

@@ -58,14 +58,15 @@ async function runAll(lab) {
   return result;
 }
 
+/** The second run goes on in the scenarios below, which interrupt it twice and see it come to its answer. */
 async function restartAfterComplete(lab) {
   const before = await lab.completed();
-  return restartAndComplete(lab, runIdOf(before.cells));
+  return restart(lab, runIdOf(before.cells));
 }
 
 async function interruptLaunch(lab) {
   const { notebook, port } = lab;
-  await lab.fresh();
+  await lab.running('launch');
   const interrupted = await interruptAt(lab, launching);
   const left = processesWith({ DAY007_RUN_ID: interrupted.runId }).filter(({ command }) => !INSTRUMENTS.test(command));
   const problems = [...interrupted.problems, ...left.map((one) => `left of the launch: ${one.pid} ${one.command}`)];
@@ -78,7 +79,7 @@ async function interruptLaunch(lab) {
 
 async function interruptRequests(lab) {
   const { notebook } = lab;
-  await lab.running();
+  await lab.running('probeWarm');
   const interrupted = await interruptAt(lab, warming);
   const servers = processesWith({ DAY007_RUN_ID: interrupted.runId, DAY007_LAUNCH: undefined });
   const problems = [...interrupted.problems];
@@ -96,28 +97,29 @@ async function interruptRequests(lab) {
 async function restartAfterInterrupted(lab) {
   await lab.fresh();
   const interrupted = await interruptAt(lab, relaunching);
-  const result = await restartAndComplete(lab, interrupted.runId);
+  const begun = await restart(lab, interrupted.runId);
+  const { cells } = await lab.notebook.rest();
+  const complete = await lookAtCompleteRun(lab, cells);
   return {
-    says: [...interrupted.says, ...result.says],
-    problems: [...interrupted.problems, ...result.problems],
+    says: [...interrupted.says, ...begun.says, ...complete.says],
+    problems: [...interrupted.problems, ...begun.problems, ...complete.problems],
   };
 }
 
-/** Restarts by the menu; the old run must leave nothing, and the new one must come to its answer. */
-async function restartAndComplete(lab, oldRunId) {
-  const { notebook } = lab;
+/** Restarts by the menu: the old run must leave nothing, and a new one must begin. */
+async function restart({ notebook, port }, oldRunId) {
   await notebook.restartAndStartAll();
   const seconds = await secondsUntil(() => processesWith({ DAY007_RUN_ID: oldRunId }).length === 0, OLD_RUN_GONE_S);
-  const left = processesWith({ DAY007_RUN_ID: oldRunId });
-  const end = await notebook.rest();
-  const result = await lookAtCompleteRun(lab, end.cells);
-  if (runIdOf(end.cells) === oldRunId) result.problems.push(`the second run has the id of the first, ${oldRunId}`);
+  const problems = processesWith({ DAY007_RUN_ID: oldRunId }).map(
+    ({ pid, command }) => `left of the old run: ${pid} ${command}`,
+  );
+  if (!(await isPortFree(port))) problems.push(`port ${port} is still taken`);
+  await notebook.ended('freeze');
+  const runId = runIdOf((await notebook.read()).cells);
+  if (runId === 'none' || runId === oldRunId) problems.push(`the run after ${oldRunId} is ${runId}`);
   return {
-    says: [
-      seconds === undefined ? '' : `nothing of the old run ${seconds.toFixed(1)} s after the restart`,
-      ...result.says,
-    ],
-    problems: [...left.map(({ pid, command }) => `left of the old run: ${pid} ${command}`), ...result.problems],
+    says: [seconds === undefined ? '' : `nothing of run ${oldRunId} is left ${seconds.toFixed(1)} s after the restart`],
+    problems,
   };
 }
 

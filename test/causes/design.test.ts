@@ -11,7 +11,7 @@ import {
   type Attempt,
 } from '../../lib/causes/design.js';
 import { runDesign } from '../../lib/causes/run-design.js';
-import type { CellRow, PlanRow } from '../../lib/causes/tables.js';
+import type { CellRow, PlanRow } from '../../lib/archive/cold-start-tables.js';
 
 const cells = designs.full;
 const plan = planDesign({ cells, blocks: 6, seed: 7 });

@@ -4,7 +4,7 @@ import { allCells, designs } from '../../lib/causes/cells.js';
 import { planDesign } from '../../lib/causes/design.js';
 import { estimateDesign, findRecorded, minutes } from '../../lib/causes/estimate.js';
 import { resolveOptions } from '../../lib/causes/options.js';
-import type { CellRow } from '../../lib/causes/tables.js';
+import type { CellRow } from '../../lib/archive/cold-start-tables.js';
 
 const cells = allCells({ smallBytes: 2 ** 30, largeBytes: 2 ** 32, by: 'flag' });
 const plan = planDesign({ cells: designs.full, blocks: 6, seed: 7 });

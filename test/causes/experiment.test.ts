@@ -10,7 +10,7 @@ import { appendRows, readRows } from '../../lib/archive/folder.js';
 import { tables } from '../../lib/archive/tables.js';
 import { openExperiment, weightFiles, type ExperimentProgress } from '../../lib/causes/experiment.js';
 import { openRun } from '../../lib/causes/resume.js';
-import { cellsTable, planTable, type PlanRow } from '../../lib/causes/tables.js';
+import { cellsTable, planTable, type PlanRow } from '../../lib/archive/cold-start-tables.js';
 import { resolveConfig, type RunConfig } from '../../lib/freeze/config.js';
 import { evictFromPageCache, readResidency } from '../../lib/freeze/pagecache.js';
 import { freePort, left, nothing, until } from '../launch/place.js';
@@ -37,10 +37,14 @@ const options = { design: 'full', blocks: 1, warmRequests: 1 } as const;
 
 it('repeats what is void, does again what was cut short, and nothing else', { timeout: 300_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'day007-causes-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // Weights of its own, on the project's file system: another test that reads the usual ones would warm their pages.
+  const cacheDir = join(projectRoot, '.cache', `causes-${process.pid}`);
+  onTestFinished(() => {
+    for (const made of [folder, cacheDir]) rmSync(made, { recursive: true, force: true });
+  });
   const runId = `causes-${process.pid}`;
   const config = resolveConfig(
-    { engine: 'rehearsal', rehearsalProfile: quickProfile(folder), runId, port: await freePort() },
+    { engine: 'rehearsal', rehearsalProfile: quickProfile(folder), runId, port: await freePort(), cacheDir },
     { projectRoot, env: {} },
   );
   // The run folder lies apart; the programs are started from the project's own root.

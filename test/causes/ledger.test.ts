@@ -4,7 +4,7 @@ import { effectsOf, type CellValue } from '../../lib/causes/contrasts.js';
 import { dominantOf } from '../../lib/causes/judged.js';
 import { causeLedger, type LedgerInput } from '../../lib/causes/ledger.js';
 import { bestBytesPerS, parseDd, parseSeconds } from '../../lib/causes/probes.js';
-import type { ProbeRow } from '../../lib/causes/tables.js';
+import type { ProbeRow } from '../../lib/archive/cold-start-tables.js';
 
 const cells: Readonly<Record<string, number>> = {
   'both-cold': 130_000,

@@ -64,8 +64,8 @@ describe('witnesses', () => {
     ]).flat();
   const disagreements = (clockMs: number, logMs: number): string[] => {
     const all = placed(clockMs, logMs);
-    return witnessesOf(effectsOf(valuesOfMeasure(all, 'readyMs')), all).flatMap(({ witness, disagreement }) =>
-      disagreement === undefined ? [] : [witness],
+    return witnessesOf(effectsOf(valuesOfMeasure(all, 'readyMs')), all).flatMap(({ witness, verdict }) =>
+      verdict === 'disagrees' ? [witness] : [],
     );
   };
 
@@ -77,7 +77,8 @@ describe('witnesses', () => {
     const all = placed(5000, 2000);
     const found = witnessesOf(effectsOf(valuesOfMeasure(all, 'readyMs')), all);
     const log = found.find(({ witness }) => witness.startsWith('log'));
-    expect(log?.disagreement).toMatch(/2\.00 s against 5\.00 s .* by the experiment/);
+    expect(log?.verdict).toBe('disagrees');
+    expect(log?.because).toMatch(/2\.00 s against 5\.00 s .* by the experiment/);
   });
 
   it('are held to a tenth of the effect: just inside, just outside', () => {

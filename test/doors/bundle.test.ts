@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chartFontsOf } from '../../lib/report/picture.js';
 import {
   deliveriesOf,
   evaluate,
@@ -279,24 +280,27 @@ describe('npm run bundle', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('leaves out native builds of other systems and source maps, and keeps what zeromq loads', async () => {
+  test('leaves out native builds of other systems, source maps and fonts, and keeps what zeromq and the charts load', async () => {
+    const fonts = chartFontsOf('/p');
     const paths = [
       'zeromq/build/win32',
       'zeromq/build/linux/arm64',
       'zeromq/build/linux/x64/node/musl-127-Release',
       '@koromix/koffi-linux-x64/musl_x64',
       'vega/build/vega.js.map',
+      'dejavu-fonts-ttf/ttf/DejaVuSerif.ttf',
       'zeromq/build/linux/x64/node/glibc-127-Release',
       '@koromix/koffi-linux-x64/linux_x64',
       '@esbuild/linux-x64',
       'cmake-ts',
       'd3-array/src/map',
+      ...[fonts.regular, fonts.bold].map((file) => file.replace('/p/node_modules/', '')),
     ];
     const { stdout } = await evaluate(`
       const { isUnused } = await import('./scripts/bundle/modules.mjs');
       console.log(JSON.stringify(${JSON.stringify(paths)}.map(isUnused)));
     `);
-    expect(JSON.parse(stdout)).toEqual([true, true, true, true, true, false, false, false, false, false]);
+    expect(JSON.parse(stdout)).toEqual([...Array<boolean>(6).fill(true), ...Array<boolean>(7).fill(false)]);
   });
 
   test('reads the glibc that the wheels need from their names', async () => {

@@ -83,6 +83,10 @@ it('probes an attached server from the first request to the last and keeps every
     'after-warm',
   ]);
   expect(data.stops).toEqual([]);
+  const warmFromMs = warm[0]?.request.startAtMs ?? NaN;
+  const whileWarm = data.samples.filter(({ atMs }) => atMs >= warmFromMs).map(({ launch }) => launch);
+  expect(new Set(whileWarm)).toEqual(new Set([1]));
+  expect(data.samples[0]?.launch).toBe(0);
   const findings = interpret(data);
   expect(findings.warmTtftMs?.n).toBe(6);
   expect(findings.launches).toMatchObject([{ outcome: 'attached' }]);
@@ -116,6 +120,47 @@ it('sends the same request with the samplers on and off, in turns, and never sam
   expect(idle.reduce((sum, { cpuMs }) => sum + cpuMs, 0)).toBeLessThanOrEqual(10);
   const { observer } = interpret(data);
   expect(observer).toMatchObject({ finding: { pairs: 4, readingsWhileOff: 0, verdict: 'not resolved' } });
+});
+
+it('goes on counting when steps are done again, and sends no second first request', async () => {
+  const server = await scripted(speak);
+  const run = await attachedRun(server.origin);
+  const session = await open(run);
+  await session.launch();
+  await session.cold();
+  await expect(session.cold()).rejects.toThrow(/Launch 1 has been sent its first request already.*launch cell again/);
+  await session.warmAtOnce();
+  await session.warmAtOnce();
+  const controller = new AbortController();
+  const cut = session.warm(
+    { whole: 2, streamed: 6 },
+    ({ request }) => {
+      if (request.index === 3) controller.abort();
+    },
+    controller.signal,
+  );
+  await expect(cut).rejects.toThrow(/abort/i);
+  const again = await session.warm({ whole: 1, streamed: 2 });
+  expect(again.map(({ request }) => [request.index, request.streamed])).toEqual([
+    [4, false],
+    [5, true],
+    [6, true],
+  ]);
+  await session.long();
+  await session.long();
+  expect(session.readyLaunches()).toBe(1);
+  await session.launch();
+  expect((await session.cold()).request.requestId).toBe('2-cold_1-1');
+  await session.close();
+
+  const { requests, chunks } = readRun(run.dir);
+  const ids = requests.map(({ requestId }) => requestId);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids.filter((id) => id.includes('cold-long'))).toEqual(['1-cold-long-1']);
+  expect(ids.filter((id) => id.includes('warm-unique'))).toEqual([1, 2, 3, 4].map((index) => `1-warm-unique-${index}`));
+  // Events of two requests under one id would make gaps between tokens that nobody saw.
+  const keys = chunks.map(({ requestId, sequence }) => `${requestId} ${sequence}`);
+  expect(new Set(keys).size).toBe(keys.length);
 });
 
 it('goes on sampling when the comparison is interrupted', async () => {

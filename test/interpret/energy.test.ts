@@ -27,10 +27,21 @@ const dataOf = (gpu: readonly GpuRow[]) => ({ ...buildRun({ gpu: true }), gpu })
 describe('the energy of warm requests', () => {
   it('is worked out by hand from the readings inside the window', () => {
     // 300 W over the 10 s of the window make 3,000 J: 60 for each of 50 requests.
-    expect(energyFinding(dataOf(at300W), window)).toEqual({ kind: 'read', meanW: 300, perRequestJ: 60, window });
+    expect(energyFinding(dataOf(at300W), window)).toEqual({
+      kind: 'read',
+      gpus: [0],
+      meanW: 300,
+      perRequestJ: 60,
+      window,
+    });
   });
 
-  it('is added up over the GPUs, and absent where one of them has no counter', () => {
+  it('leaves out a GPU that ran no kernel in the window: it is not the server that heats it', () => {
+    const idle = at300W.map((one) => ({ ...one, gpu: 1, utilizationPercent: 0 }));
+    expect(energyFinding(dataOf([...at300W, ...idle]), window)).toMatchObject({ gpus: [0], meanW: 300 });
+  });
+
+  it('is added up over the GPUs at work, and absent where one of them has no counter', () => {
     const second = at300W.map((one) => ({ ...one, gpu: 1 }));
     expect(energyFinding(dataOf([...at300W, ...second]), window)).toMatchObject({ meanW: 600 });
     const without = second.map((one) => ({ ...one, energyMj: undefined }));

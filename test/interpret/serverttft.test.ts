@@ -72,6 +72,18 @@ describe('the client against the front end', () => {
     expect(between?.differenceMs).toBeCloseTo(5, 9);
   });
 
+  it('keeps two scrapes of one name apart: a cell can be run again', () => {
+    const data = withScrapes(buildRun());
+    const middle = data.requests.filter(({ name, streamed }) => name === 'warm' && streamed)[4]?.endAtMs ?? 0;
+    const metrics = [...data.metrics, ...scrape(1, 'after-warm', middle + 1, 12, 0.5 + 5 * 0.045)];
+    const found = findingsOf({ ...data, metrics }).filter(({ against }) => against === 'front end');
+    expect(found.map(({ block, n }) => [block, n])).toEqual([
+      ['warm (after-whole to after-warm)', 5],
+      ['warm (after-warm to after-warm)', 5],
+    ]);
+    for (const { serverMs } of found) expect(serverMs).toBeCloseTo(45, 9);
+  });
+
   it('says so when the server counted others besides, and when some answers were not streamed', () => {
     const crowded = findingsOf(withScrapes(buildRun(), 11)).find(({ against }) => against === 'front end');
     expect(crowded?.absentBecause).toBe('the server counted 11 first tokens, the block has 10 requests');

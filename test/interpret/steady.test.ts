@@ -106,6 +106,11 @@ describe('bandFindings', () => {
     ).toBeDefined();
   });
 
+  it('take rows by time: those beside an attached server may be of launch 0', () => {
+    const attached = { ...long, gpu: long.gpu.map((row) => ({ ...row, launch: 0 })) };
+    expect(bandFindings(attached, window).find(({ quantity }) => quantity === 'GPU power')?.median).toBe(300);
+  });
+
   it('say "no GPU" instead of 0', () => {
     for (const band of bandFindings(buildRun(), window).filter(({ quantity }) => quantity.startsWith('GPU')))
       expect(band).toEqual({ quantity: band.quantity, unit: band.unit, absentBecause: 'no GPU' });

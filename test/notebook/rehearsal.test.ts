@@ -2,6 +2,8 @@
  * The notebook, top to bottom, on the rehearsal engine: one story a profile. What each must show is said here before it
  * is run; the verdicts come from the same rules and thresholds that judge a real server.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +14,7 @@ import { interpret } from '../../lib/interpret/interpret.js';
 import { truthLimits } from '../../lib/interpret/truth.js';
 import { findProcessesOfRun } from '../../lib/launch/processes.js';
 import { chartsIn, codeCells, failedCells, readNotebook, stderrIn, type RenderedNotebook } from '../rendered.js';
-import { rehearse, replay, type HeadlessRun } from './headless.js';
+import { modelsDir, rehearse, replay, type HeadlessRun } from './headless.js';
 
 interface Story {
   readonly profile: string;
@@ -58,6 +60,8 @@ const stories: readonly Story[] = [
   },
 ];
 
+afterAll(() => rmSync(modelsDir, { recursive: true, force: true }));
+
 describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdict }) => {
   let run: HeadlessRun;
   let data: RunData;
@@ -65,7 +69,7 @@ describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdic
   let notebook: RenderedNotebook;
 
   beforeAll(async () => {
-    run = await rehearse(profile, settings);
+    run = await rehearse(profile, settings).ended;
     expect(run.code, run.output.slice(-3000)).toBe(0);
     data = readRun(run.dir);
     findings = interpret(data);
@@ -131,11 +135,11 @@ describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdic
       'gap between two tokens',
     ].map((quantity) => errors.get(quantity));
     expect(ready?.n).toBe(2);
-    // A poll that a busy machine held up is on record: by so much later may "ready" be seen.
+    // How long a busy machine once held up the keeper is on record: it stamps lines, and it asks for readiness.
     const heldUpMs = Math.max(...data.launches.map(({ healthPollIntervalMs = 0 }) => healthPollIntervalMs));
     expect(ready?.maxMs).toBeLessThanOrEqual(truthLimits.readyMs + heldUpMs);
-    expect(begin?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs);
-    expect(end?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs);
+    expect(begin?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs + heldUpMs);
+    expect(end?.maxMs).toBeLessThanOrEqual(truthLimits.phaseMs + heldUpMs);
     // Other tests keep the cores busy meanwhile; the table of a quiet run shows the maximum.
     expect(first?.n).toBe(data.requests.filter(({ streamed }) => streamed).length);
     expect(first?.medianMs).toBeLessThanOrEqual(truthLimits.tokenMs);
@@ -156,7 +160,7 @@ describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, verdic
 });
 
 it('a rehearsal is shown again from its files alone, and still says so', { timeout: 300_000 }, async () => {
-  const run = await rehearse('cpu', { DAY007_LAUNCHES: '1' });
+  const run = await rehearse('cpu', { DAY007_LAUNCHES: '1' }).ended;
   const out = mkdtempSync(join(tmpdir(), 'day007-rehearsal-'));
   onTestFinished(() => {
     for (const folder of [out, run.dir]) rmSync(folder, { recursive: true, force: true });
@@ -164,12 +168,51 @@ it('a rehearsal is shown again from its files alone, and still says so', { timeo
   expect(run.code, run.output.slice(-3000)).toBe(0);
   const saved = readFileSync(join(run.dir, 'findings.json'), 'utf8');
   rmSync(join(run.dir, 'findings.json'));
-  const again = await replay(run.runId, out);
+  const again = await replay(run.runId, out).ended;
   expect(again.code, again.output.slice(-3000)).toBe(0);
   expect(readFileSync(join(run.dir, 'findings.json'), 'utf8')).toBe(saved);
   expect(untitled(readNotebook(join(out, 'REHEARSAL-day-007.ipynb')))).toEqual([]);
   expect(existsSync(join(out, 'REHEARSAL-day-007.html'))).toBe(true);
+  expect(await startByHand(run.dir)).toBe(200);
 });
+
+/** serve.sh as a person would start it: from any folder, with none of the project's variables. The status of /health. */
+async function startByHand(dir: string): Promise<number | undefined> {
+  const { port } = readRun(dir).record.config;
+  const { PATH, HOME } = process.env;
+  const server = spawn('bash', [join(dir, 'serve.sh')], { cwd: tmpdir(), env: { PATH, HOME }, stdio: 'ignore' });
+  const closed = once(server, 'close');
+  try {
+    let status: number | undefined;
+    const ask = async () => (status = (await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined))?.status);
+    await expect.poll(ask, { timeout: 60_000, interval: 100 }).toBeDefined();
+    return status;
+  } finally {
+    server.kill('SIGTERM');
+    await closed;
+  }
+}
+
+it(
+  'Ctrl-C while the stand-in starts ends it and all of the run, and keeps what was seen',
+  { timeout: 300_000 },
+  async () => {
+    const running = rehearse('slow-pages', { DAY007_PAGES: 'evict' });
+    onTestFinished(() => rmSync(running.dir, { recursive: true, force: true }));
+    await expect
+      .poll(() => existsSync(join(running.dir, 'server.json')), { timeout: 240_000, interval: 20 })
+      .toBe(true);
+    expect(findProcessesOfRun(running.runId).length).toBeGreaterThan(1);
+    running.runner.kill('SIGINT');
+    const { code, output } = await running.ended;
+    expect(code, output.slice(-3000)).toBe(130);
+    expect(findProcessesOfRun(running.runId)).toEqual([]);
+    const { launches, stops } = readRun(running.dir);
+    expect(launches).toMatchObject([{ launch: 1, outcome: 'interrupted' }]);
+    expect(stops).toMatchObject([{ launch: 1, leftoverProcesses: 0 }]);
+    expect(existsSync(join(running.dir, 'REHEARSAL-day-007.ipynb'))).toBe(true);
+  },
+);
 
 const bundlesIn = (notebook: RenderedNotebook) =>
   codeCells(notebook).flatMap((cell) => (cell.outputs ?? []).map(({ data }) => data ?? {}));

@@ -10,7 +10,7 @@ import { temporaryFolder } from '../launch/place.js';
 
 const root = resolve('.');
 const recordings = resolve('lib/rehearsal/recordings');
-const names = ['contradictory', 'cpu', 'h100', 'jit-in-request', 'slow-compile', 'slow-pages'];
+const names = ['cold-start', 'contradictory', 'cpu', 'h100', 'jit-in-request', 'slow-compile', 'slow-pages'];
 
 /** Planned length of the start of a profile, and of its phases of a term, in ms. */
 function plan(name: string, cache: 'empty' | 'filled') {

@@ -26,6 +26,7 @@ const SPEAK_FOR_THEMSELVES = new Set([
 standInProjectRoot();
 leaveWithParent();
 leaveFoldersUnwatched();
+require('./transpiled.cjs').keepTranspiled(join(__dirname, '..', '..', '..', '.cache', 'kernel'));
 const jupyter = require('tslab/dist/jupyter.js');
 const tslab = require('tslab/dist/main.js');
 announceExecution(jupyter.ZmqServer.prototype);

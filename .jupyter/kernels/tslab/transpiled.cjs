@@ -14,9 +14,14 @@ exports.keepTranspiled = function (folder) {
   functions.transpileModule = {
     enumerable: true,
     value: (text, options) => {
-      const key = createHash('sha256').update(JSON.stringify([ts.version, options, text])).digest('hex');
+      const key = createHash('sha256')
+        .update(JSON.stringify([ts.version, options, text]))
+        .digest('hex');
       const file = join(folder, `${key}.js`);
-      return { outputText: readKept(file) ?? keep(file, ts.transpileModule(text, options).outputText), diagnostics: [] };
+      return {
+        outputText: readKept(file) ?? keep(file, ts.transpileModule(text, options).outputText),
+        diagnostics: [],
+      };
     },
   };
   require.cache[path].exports = Object.defineProperties({}, functions);

@@ -1,5 +1,5 @@
 /** The tables of a designed experiment: what was planned, what each launch proved, and what our own probes took. */
-import { defineTable, maybeNumber, maybeText, number, text, type RowOf } from '../archive/columns.js';
+import { defineTable, maybeNumber, maybeText, number, text, type RowOf } from './columns.js';
 
 /** Written once, before the first launch. */
 export const planTable = defineTable('plan.csv', 'one planned launch of an experiment on cold starts', {
