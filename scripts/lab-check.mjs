@@ -17,6 +17,8 @@ import { cache, root } from './parts/place.mjs';
 import { Stop } from './parts/stop.mjs';
 
 const NOTEBOOK = 'notebooks/day-007.ipynb';
+/** What is not said otherwise in the environment: how the notebook is driven does not hang on many requests. */
+const SHORT_RUN = { DAY007_ENGINE: 'rehearsal', DAY007_LONG_RUNS: '2', DAY007_OBSERVER_RUNS: '2' };
 /** From JupyterLab's end to the last process that it had started, or that those had. */
 const ALL_GONE_S = 5;
 /** What a page still asks for, or complains about, this long after its last cell counts too. */
@@ -87,7 +89,7 @@ async function checkNotebooks(browser, options, tally) {
 /** Each run of the notebook gets an id of its own; a replay would launch nothing. */
 function environmentOf(mark, port) {
   const { DAY007_RUN_ID: _runId, DAY007_REPLAY: _replay, ...own } = process.env;
-  return { DAY007_ENGINE: 'rehearsal', ...own, DAY007_PORT: String(port), LAB_CHECK: mark };
+  return { ...SHORT_RUN, ...own, DAY007_PORT: String(port), LAB_CHECK: mark };
 }
 
 async function lookForLeftovers(mark) {

@@ -52,9 +52,10 @@ function newRunId() {
 /** The runner interrupts, saves and shuts its kernel down on these signals; we only pass them on and wait. */
 function runNotebook({ notebook, out, env }) {
   const runner = join(root, 'scripts', 'run_notebook.py');
-  const child = spawn(join(venv, 'bin', 'python'), [runner, notebook, '--out', out, '--root', root], {
+  // By option, not by environment: the server would inherit PYTHON... variables, and start differently for them.
+  const child = spawn(join(venv, 'bin', 'python'), ['-u', '-B', runner, notebook, '--out', out, '--root', root], {
     cwd: root,
-    env: { ...jupyterEnvironment(), ...env, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1' },
+    env: { ...jupyterEnvironment(), ...env },
     stdio: 'inherit',
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

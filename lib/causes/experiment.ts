@@ -45,6 +45,8 @@ export interface ExperimentOptions {
   /** Streamed requests after the first one of each launch. */
   readonly warmRequests?: number | undefined;
   readonly kv?: Pick<KvSizes, 'smallBytes' | 'largeBytes'> | undefined;
+  /** Longest sitting: no launch is begun that would end later, by the longest one on record. Absent: until the design is done. */
+  readonly sittingMs?: number | undefined;
 }
 
 /** For tests: what another program may do at the worst moment. */
@@ -112,7 +114,13 @@ export function openExperiment(
         const warmRequests = options.warmRequests ?? defaultWarmRequests;
         return launchCell({ run, cell, attempt, here, instruments: ready, warmRequests, ports, onLine, signal });
       };
-      await runDesign(plan, { readRows: rows, launch, onProgress: (next) => onProgress?.((step = next)) }, signal);
+      const begunAtMs = run.clock.nowMs();
+      const isOver = (): boolean => {
+        const longestMs = Math.max(0, ...rows().map(({ startedAtMs, endedAtMs }) => endedAtMs - startedAtMs));
+        return run.clock.nowMs() - begunAtMs + longestMs > (options.sittingMs ?? Infinity);
+      };
+      const onStep = (next: DesignStep): void => onProgress?.((step = next));
+      await runDesign(plan, { readRows: rows, launch, onProgress: onStep, isOver }, signal);
     },
     close: async () => {
       const started = await instruments;

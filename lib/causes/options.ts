@@ -8,6 +8,8 @@ import { ExperimentError, type ExperimentOptions } from './experiment.js';
 export interface ExperimentInput {
   readonly design?: DesignName | undefined;
   readonly blocks?: number | undefined;
+  /** Minutes of one sitting: what is left then waits for the next one. */
+  readonly minutes?: number | undefined;
 }
 
 const names = Object.keys(designs) as [DesignName, ...DesignName[]];
@@ -26,6 +28,11 @@ const fields = {
     schema: z.coerce.number().int().min(1).max(200),
     allowed: 'a whole number of blocks from 1 to 200 (6 is the first with intervals)',
   },
+  minutes: {
+    variable: 'DAY007_COLD_START_MINUTES',
+    schema: z.coerce.number().positive().max(10_000),
+    allowed: 'minutes of one sitting, above 0',
+  },
 } as const;
 
 /**
@@ -38,7 +45,9 @@ export function resolveOptions(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): ExperimentOptions {
   const fallback: DesignName = engine.kind === 'vllm' && engine.device === 'cpu' ? 'no-cache' : 'full';
+  const minutes = cell.minutes ?? env[fields.minutes.variable];
   return {
+    ...(minutes === undefined ? {} : { sittingMs: (check('minutes', minutes) as number) * 60_000 }),
     design: check('design', cell.design ?? env[fields.design.variable] ?? fallback) as DesignName,
     blocks: check('blocks', cell.blocks ?? env[fields.blocks.variable] ?? defaultBlocks) as number,
   };

@@ -11,6 +11,8 @@ export interface DesignPorts {
   /** Set the state, launch, prove, stop, and put the row on record as the last act. */
   readonly launch: (attempt: Attempt, signal: AbortSignal) => Promise<CellRow>;
   readonly onProgress?: ((step: DesignStep) => void) | undefined;
+  /** Whether to stop before this launch: the time of this sitting is used up. Default: never. */
+  readonly isOver?: ((next: Attempt) => boolean) | undefined;
 }
 
 export interface DesignStep extends DesignProgress {
@@ -20,14 +22,14 @@ export interface DesignStep extends DesignProgress {
   readonly last?: CellRow | undefined;
 }
 
-/** Resolves when nothing is left to launch. Rejects with the signal's reason, or with what ended a launch that left no row. */
+/** Resolves when nothing is left to launch, or the sitting is over. Rejects with the signal's reason, or with what ended a launch that left no row. */
 export async function runDesign(plan: readonly PlanRow[], ports: DesignPorts, signal: AbortSignal): Promise<void> {
   let last: CellRow | undefined;
   for (;;) {
     const rows = ports.readRows();
     const next = nextLaunch(plan, rows);
     ports.onProgress?.({ ...designProgress(plan, rows), next, last });
-    if (!next) return;
+    if (!next || ports.isOver?.(next) === true) return;
     signal.throwIfAborted();
     last = await ports.launch(next, signal);
   }

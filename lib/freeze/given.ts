@@ -23,6 +23,7 @@ const otherVariables: readonly string[] = [
   'DAY007_CLOCK_ORIGIN_NS',
   'DAY007_COLD_START_DESIGN',
   'DAY007_COLD_START_BLOCKS',
+  'DAY007_COLD_START_MINUTES',
   'DAY007_COLD_START_WITH',
 ];
 

@@ -75,7 +75,16 @@ function readPackageFolders(interpreter: string, env: Env): string[] {
   const own = venv ? foldersBelow(prefix, venv.version) : baseFolders(interpreter);
   const base = venv?.includesBase === true ? baseFolders(interpreter) : [];
   const fromPath = (env['PYTHONPATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  return [...new Set([...fromPath, ...own, ...base])].filter((folder) => existsSync(folder));
+  const named = own.filter((folder) => existsSync(folder)).flatMap(foldersNamedIn);
+  return [...new Set([...fromPath, ...own, ...named, ...base])].filter((folder) => existsSync(folder));
+}
+
+/** Folders that an environment's *.pth files add: so one sees the packages of the environment it was made from. */
+function foldersNamedIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.pth'))
+    .flatMap((name) => readFileSync(join(folder, name), 'utf8').split(/\r?\n/))
+    .filter((line) => isAbsolute(line));
 }
 
 function readVenvConfig(prefix: string): { version: string | undefined; includesBase: boolean } | undefined {

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { readRunRecord } from '../archive/folder.js';
+import { designProgress } from '../causes/design.js';
 import { cellOf, openExperiment, type Experiment } from '../causes/experiment.js';
 import { estimateDesign, findRecorded, minutes, plainCells } from '../causes/estimate.js';
 import { causeFindings, isExperiment, readExperiment, type CauseFindings } from '../causes/findings.js';
@@ -104,7 +105,12 @@ export async function launchDesign({ run, experiment }: ColdStart): Promise<void
           progress.update(`${done}; ${now}${line === undefined ? '' : ` (${formatMs(elapsedMs)}): ${line}`}`);
         }, signal),
       );
-      progress.done(`The design is done: ${minutes(run.clock.nowMs() - startedAtMs)} in this sitting`);
+      const { left } = designProgress(experiment.plan, experiment.rows());
+      const word =
+        left === 0
+          ? 'The design is done'
+          : `The time of this sitting is used up; ${left} launches wait for the next one`;
+      progress.done(`${word}: ${minutes(run.clock.nowMs() - startedAtMs)}`);
     } catch (error) {
       progress.done('Stopped before the design was done; run the cell again to go on');
       throw error;

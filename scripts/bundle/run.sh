@@ -62,10 +62,9 @@ JUPYTER_CONFIG_DIR=$STATE/config
 JUPYTER_DATA_DIR=$STATE/data
 JUPYTER_RUNTIME_DIR=$STATE/runtime
 IPYTHONDIR=$STATE/ipython
-PYTHONUNBUFFERED=1
-PYTHONDONTWRITEBYTECODE=1
-export PATH JUPYTER_PATH JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
+export PATH JUPYTER_PATH JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR
 mkdir -p "$IPYTHONDIR"
 cd "$PROJECT"
 printf 'Paths are below %s\n' "$PROJECT"
-exec "$HERE/venv/bin/python" scripts/run_notebook.py notebooks/day-007.ipynb --out "$OUT" --root "$PROJECT"
+# Options, not variables: the server would inherit PYTHON... variables, and start differently for them.
+exec "$HERE/venv/bin/python" -u -B scripts/run_notebook.py notebooks/day-007.ipynb --out "$OUT" --root "$PROJECT"

@@ -114,6 +114,20 @@ describe('an interrupted experiment', () => {
   });
 });
 
+it('a sitting that is over ends before a launch, without an error, and the next one goes on', async () => {
+  const rows: CellRow[] = [];
+  const launch = (attempt: Attempt) => {
+    const row = rowOf(attempt, rows.length + 1, 'counted');
+    rows.push(row);
+    return Promise.resolve(row);
+  };
+  const { signal } = new AbortController();
+  await runDesign(plan, { readRows: () => [...rows], launch, isOver: () => rows.length >= 7 }, signal);
+  expect(rows).toHaveLength(7);
+  await runDesign(plan, { readRows: () => [...rows], launch }, signal);
+  expect(rows.map(({ cell }) => cell)).toEqual(plan.map(({ cell }) => cell));
+});
+
 describe('a void launch', () => {
   it('is repeated at the end of its block, and given up after the last attempt', async () => {
     const rows: CellRow[] = [];

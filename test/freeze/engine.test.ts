@@ -197,6 +197,17 @@ describe('findEngine', () => {
     const env = { PATH: '', PYTHONPATH: join(root, 'overlay') };
     expect(findEngine({ engine: 'auto' }, { ...host, env }).transformersVersion).toBe('5.13.1');
   });
+
+  it('sees packages in the folders that a .pth file names, after those of the environment', () => {
+    const node = join(root, 'node-packages');
+    putVenv(join(root, '.venv'), ['vllm-0.26.0', 'transformers-5.17.0'], {
+      'node.pth': `${node}\nimport site\nrelative\n`,
+    });
+    for (const name of ['torch-2.11.0', 'transformers-5.13.1'])
+      mkdirSync(join(node, `${name}.dist-info`), { recursive: true });
+    const found = findEngine({ engine: 'auto' }, host);
+    expect([found.torchVersion, found.transformersVersion]).toEqual(['2.11.0', '5.17.0']);
+  });
 });
 
 describe('parseInterpreter', () => {

@@ -2,10 +2,12 @@
  * cold-start.ipynb, top to bottom, on a rehearsal whose causes have known prices: the experiment has to find them. What
  * each must be comes from the profile, before anything is launched.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nextLaunch } from '../../lib/causes/design.js';
 import { causeFindings, readExperiment, type CauseFindings } from '../../lib/causes/findings.js';
+import { formatMs } from '../../lib/interpret/format.js';
 import { findProcessesOfRun } from '../../lib/launch/processes.js';
 import { pricesSchema } from '../../lib/rehearsal/flags.js';
 import {
@@ -107,6 +109,34 @@ describe('cold-start.ipynb on the rehearsal engine', () => {
     expect(row('A')?.resolved).toBe(true);
     expect(row('remainder')?.centre?.interval).toBeDefined();
     expect(row('G')?.absent).toContain('no Python program');
+  });
+});
+
+/** What was published of real engines must be what its data says. */
+const published = readdirSync('data/published')
+  .map((name) => join('data/published', name))
+  .filter((dir) => existsSync(join(dir, 'plan.csv')));
+
+describe.runIf(published.length > 0).each(published)('%s', (dir) => {
+  it('is whole, of a size to share, and left no process behind', () => {
+    const bytes = readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
+    expect(bytes).toBeLessThanOrEqual(4 * 1024 * 1024);
+    const { data, plan, rows } = readExperiment(dir);
+    expect(nextLaunch(plan, rows)).toBeUndefined();
+    for (const { leftoverProcesses } of data.stops) expect(leftoverProcesses).toBe(0);
+  });
+
+  it('has a rendered notebook without an error, with three charts', () => {
+    const notebook = readNotebook(join(dir, 'cold-start.ipynb'));
+    expect(failedCells(notebook)).toEqual([]);
+    expect(stderrIn(notebook)).toEqual([]);
+    expect(chartsIn(notebook)).toHaveLength(3);
+  });
+
+  it('states in its notebook the effects that its rows give', () => {
+    const text = readFileSync(join(dir, 'cold-start.ipynb'), 'utf8');
+    for (const { centre } of causeFindings([readExperiment(dir)]).effects)
+      if (centre?.interval) expect(text).toContain(formatMs(centre.centre));
   });
 });
 
