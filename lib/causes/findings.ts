@@ -18,7 +18,7 @@ import {
   type PlanRow,
   type ProbeRow,
 } from '../archive/cold-start-tables.js';
-import { witnessesOf, type PlacedMeasures, type Witness } from './witnesses.js';
+import { processWitness, witnessesOf, type PlacedMeasures, type Witness } from './witnesses.js';
 
 /** One run folder of an experiment. */
 export interface ExperimentData {
@@ -67,6 +67,17 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
   const effects = effectsOf(values);
   const first = runs[0];
   const allCold = placed.filter(({ cell }) => cell === 'both-cold').map(({ measures }) => measures);
+  const ledger = causeLedger({
+    effects,
+    values,
+    rows: counted,
+    probes: runs.flatMap(({ probes }) => probes),
+    weightsBytes: first?.data.record.model.weightsBytes,
+    kvDifferenceBytes: first && kvDifferenceBytes(first),
+    device: first?.data.record.engine.device ?? 'unknown',
+    engineProcesses: allCold[0]?.engineProcesses ?? placed[0]?.measures.engineProcesses,
+    noProcessProbe: first && absentProbes(first.data),
+  });
   return {
     runs,
     progress: runs.map(({ plan, rows }) => designProgress(plan, rows)),
@@ -79,18 +90,11 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
         coldTtftMs === undefined ? [] : [{ block: blockKey, cell, value: coldTtftMs }],
       ),
     ),
-    ledger: causeLedger({
-      effects,
-      values,
-      rows: counted,
-      probes: runs.flatMap(({ probes }) => probes),
-      weightsBytes: first?.data.record.model.weightsBytes,
-      kvDifferenceBytes: first && kvDifferenceBytes(first),
-      device: first?.data.record.engine.device ?? 'unknown',
-      engineProcesses: allCold[0]?.engineProcesses ?? placed[0]?.measures.engineProcesses,
-      noProcessProbe: first && absentProbes(first.data),
-    }),
-    witnesses: witnessesOf(effects, placed),
+    ledger,
+    witnesses: [
+      ...witnessesOf(effects, placed, Number(first?.data.record.config['sampleIntervalMs'] ?? 100)),
+      ...processWitness(ledger.rows.find(({ cause }) => cause === 'G')?.centre, placed),
+    ],
     silences: runs.flatMap((run) => silencesOfRun(run)),
     unnamedShare: middle(allCold.map(({ remainderMs, readyMs }) => remainderMs / readyMs)),
     judged: judgeSeedTable(

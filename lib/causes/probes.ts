@@ -50,23 +50,41 @@ export function absentProbes({ record }: Pick<ExperimentRun, 'record'>): string 
     : undefined;
 }
 
-/** Run every probe that has no rows yet. A probe that fails throws with its command and last words. */
+/**
+ * Run every probe that has no rows yet. A probe that fails leaves none, and what it failed of is returned: an experiment
+ * can do without a floor. Rejects when it is aborted.
+ */
 export async function runProbes(
   run: ExperimentRun,
   onProgress: ((progress: ProbeProgress) => void) | undefined,
   signal: AbortSignal,
-): Promise<readonly ProbeRow[]> {
+): Promise<readonly string[]> {
   const done = new Set(readRows(run.dir, probesTable).map(({ probe }) => probe));
+  const failures: string[] = [];
   for (const probe of probesOf(run)) {
     if (done.has(probe.name)) continue;
-    const rows: ProbeRow[] = [];
-    for (let index = 1; index <= probe.runs; index += 1) {
-      onProgress?.({ probe: probe.name, run: index, of: probe.runs });
-      rows.push(...(await runOnce(run, probe, rows.length, signal)));
+    try {
+      appendRows(run.dir, probesTable, await repeat(run, probe, onProgress, signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push(`${probe.name}: ${(error as Error).message}`);
     }
-    appendRows(run.dir, probesTable, rows);
   }
-  return readRows(run.dir, probesTable);
+  return failures;
+}
+
+async function repeat(
+  run: ExperimentRun,
+  probe: Probe,
+  onProgress: ((progress: ProbeProgress) => void) | undefined,
+  signal: AbortSignal,
+): Promise<ProbeRow[]> {
+  const rows: ProbeRow[] = [];
+  for (let index = 1; index <= probe.runs; index += 1) {
+    onProgress?.({ probe: probe.name, run: index, of: probe.runs });
+    rows.push(...(await runOnce(run, probe, rows.length, signal)));
+  }
+  return rows;
 }
 
 async function runOnce(run: ExperimentRun, probe: Probe, before: number, signal: AbortSignal): Promise<ProbeRow[]> {

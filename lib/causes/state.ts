@@ -6,10 +6,17 @@ import type { Cell } from './cells.js';
 
 const pieceBytes = 8 * 1024 * 1024;
 
+/** The kernel may give pages back while the rest is read: reading again brings those back, and costs little. */
+const warmingPasses = 3;
+
 /** Bring the files into the state. It is a request to the kernel: what came of it is read separately. */
 export function setPages(pages: Cell['pages'], files: readonly string[]): void {
   if (pages === 'cold') evictFromPageCache(files);
-  if (pages === 'warm') for (const file of files) readThrough(file);
+  if (pages !== 'warm') return;
+  for (let pass = 1; pass <= warmingPasses; pass += 1) {
+    for (const file of files) readThrough(file);
+    if ((residentFraction(files) ?? 1) === 1) return;
+  }
 }
 
 /** Share of the files in the page cache, 0-1. Undefined where the kernel will not say. */

@@ -1,6 +1,7 @@
 /** The same contrast asked of other witnesses: where they differ from the experiment, it is said. */
 import type { CauseId, CellValue, Effect } from './contrasts.js';
 import { effectOf } from './contrasts.js';
+import { centreOf, type CentreInterval } from './signedrank.js';
 import { formatMs } from '../interpret/format.js';
 import type { LaunchMeasures } from './measures.js';
 
@@ -39,9 +40,11 @@ const rules: readonly WitnessRule[] = [
 ];
 
 export interface Witness {
-  readonly cause: CauseId;
+  readonly cause: CauseId | 'G';
   readonly witness: string;
-  readonly effect: Effect;
+  /** What the experiment, or the probe, says. */
+  readonly main?: CentreInterval | undefined;
+  readonly centre: CentreInterval;
   /** It is a stretch of the clock, as the experiment's own number is. */
   readonly isClock: boolean;
   readonly verdict: 'agrees' | 'disagrees' | 'not compared';
@@ -58,15 +61,37 @@ export interface PlacedMeasures {
 
 /** Differences below a tenth of the effect, or a tenth of a second, are within what two clocks of one start differ by. */
 const tolerance = { fraction: 0.1, ms: 100 } as const;
+/** A stretch seen by samples begins and ends between two ticks. */
+const sampledMeasures: readonly WitnessMeasure[] = ['readingMs', 'gpuFillMs'];
 
-export function witnessesOf(effects: readonly Effect[], placed: readonly PlacedMeasures[]): Witness[] {
+/** `sampleIntervalMs`: between two ticks of the sampler. */
+export function witnessesOf(
+  effects: readonly Effect[],
+  placed: readonly PlacedMeasures[],
+  sampleIntervalMs = 100,
+): Witness[] {
   return rules.flatMap(({ cause, witness, measure, isClock }): Witness[] => {
     const main = effects.find((effect) => effect.cause === cause);
     if (!main) return [];
-    const effect = effectOf(main, valuesOfMeasure(placed, measure));
-    if (!effect.centre) return [];
-    return [{ cause, witness, effect, isClock, ...judge(main, effect, isClock) }];
+    const { centre } = effectOf(main, valuesOfMeasure(placed, measure));
+    if (!centre) return [];
+    const edgesMs = sampledMeasures.includes(measure) ? 2 * sampleIntervalMs : 0;
+    return [{ cause, witness, main: main.centre, centre, isClock, ...judge(main.centre, centre, isClock, edgesMs) }];
   });
+}
+
+/** What the log says of the processes' start and imports, one number a block, beside the probes of G. */
+export function processWitness(main: CentreInterval | undefined, placed: readonly PlacedMeasures[]): Witness[] {
+  const blocks = [...new Set(placed.map(({ block }) => block))];
+  const centre = centreOf(
+    blocks.map((block) => {
+      const own = placed.filter((one) => one.block === block);
+      return own.reduce((sum, { measures }) => sum + measures.readyMs - measures.withoutImportsMs, 0) / own.length;
+    }),
+  );
+  if (!centre || !main) return [];
+  const witness = 'log and births: start and imports of the processes';
+  return [{ cause: 'G', witness, main, centre, isClock: true, ...judge(main, centre, true, 0) }];
 }
 
 export function valuesOfMeasure(placed: readonly PlacedMeasures[], measure: WitnessMeasure | 'readyMs'): CellValue[] {
@@ -78,18 +103,19 @@ export function valuesOfMeasure(placed: readonly PlacedMeasures[], measure: Witn
 
 /** It disagrees when the experiment's interval, widened by the tolerance, does not reach that of the witness. */
 function judge(
-  { centre: main }: Effect,
-  { centre: other }: Effect,
+  main: CentreInterval | undefined,
+  other: CentreInterval,
   isClock: boolean,
+  edgesMs: number,
 ): Pick<Witness, 'verdict' | 'because'> {
   if (!isClock)
     return { verdict: 'not compared', because: 'CPU time of several processes, not a stretch of the clock' };
-  if (!main?.interval || !other) return { verdict: 'not compared', because: 'the experiment has no interval yet' };
-  const slackMs = Math.max(tolerance.ms, tolerance.fraction * Math.abs(main.centre));
+  if (!main?.interval) return { verdict: 'not compared', because: 'the experiment has no interval yet' };
+  const slackMs = Math.max(tolerance.ms, tolerance.fraction * Math.abs(main.centre)) + edgesMs;
   const { lower, upper } = other.interval ?? { lower: other.centre, upper: other.centre };
   if (upper >= main.interval.lower - slackMs && lower <= main.interval.upper + slackMs) return { verdict: 'agrees' };
   return {
     verdict: 'disagrees',
-    because: `${formatMs(other.centre)} against ${formatMs(main.centre)} (${formatMs(main.interval.lower)} to ${formatMs(main.interval.upper)}) by the experiment`,
+    because: `${formatMs(other.centre)} against ${formatMs(main.centre)} (${formatMs(main.interval.lower)} to ${formatMs(main.interval.upper)})`,
   };
 }

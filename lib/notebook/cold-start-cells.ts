@@ -80,14 +80,17 @@ export async function planColdStart(config: RunConfig, input: ExperimentInput = 
 
 /** What this node can do at best, and what a process costs that does nothing: small probes, each with its command. */
 export async function probeNode({ run, experiment }: ColdStart): Promise<void> {
+  let failures: readonly string[] = [];
   if (experiment) {
     const progress = display.progress('Probing the node');
-    await interruptible((signal) =>
+    failures = await interruptible((signal) =>
       runProbes(run, ({ probe, run: at, of }) => progress.update(`${probe}, ${at} of ${of}`), signal),
     );
-    progress.done('The node was probed');
+    progress.done(
+      failures.length === 0 ? 'The node was probed' : `The node was probed; ${failures.length} probes failed`,
+    );
   }
-  await display.show(probeTable(readExperiment(run.dir), absentProbes(run)));
+  await display.show(probeTable(readExperiment(run.dir), absentProbes(run), failures));
 }
 
 /** Launch what is left of the plan. Interrupt it when you like: run the cell again, or the notebook with the same run id. */

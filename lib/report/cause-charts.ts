@@ -162,14 +162,15 @@ export function cellPoints(findings: CauseFindings): Chart | NoChart {
 
 /** Chart 3: the same effect by the experiment and by each witness, an interval each. */
 export function witnessChart(findings: CauseFindings): Chart | NoChart {
-  const own = findings.effects
-    .filter(({ cause }) => findings.witnesses.some((witness) => witness.cause === cause))
-    .map(({ cause, centre }) => ({ cause, by: 'experiment: launch -> ready', centre }));
-  const others = findings.witnesses.map(({ cause, witness, effect }) => ({
+  const own = [...new Map(findings.witnesses.map((one) => [one.cause, one])).values()].map(({ cause, main }) => ({
     cause,
-    by: witness,
-    centre: effect.centre,
+    by: cause === 'G' ? 'own probes' : 'experiment: launch -> ready',
+    centre: main,
   }));
+  // CPU time of several processes is no stretch of the clock: it stands in the table alone.
+  const others = findings.witnesses
+    .filter(({ isClock }) => isClock)
+    .map(({ cause, witness, centre }) => ({ cause, by: witness, centre }));
   const marks = [...own, ...others].flatMap(({ cause, by, centre }) => {
     if (!centre) return [];
     const seconds = (ms: number) => rounded(ms / 1000);

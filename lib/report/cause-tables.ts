@@ -7,7 +7,15 @@ import { centreOf, type CentreInterval } from '../causes/signedrank.js';
 import type { SimulatedEffect } from '../causes/simulation.js';
 import { leastSilenceShare } from '../causes/silence.js';
 import type { EngineKind } from '../archive/record.js';
-import { formatBytes, formatCount, formatCounted, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatFactor,
+  formatMs,
+  formatPercent,
+  formatNumber,
+} from '../interpret/format.js';
 import { parseLogLine } from '../launch/milestones.js';
 import { hidePaths } from './paths.js';
 import { engineLabel, modelLabel, stamped } from './subject.js';
@@ -207,7 +215,11 @@ function timesFloor({ centre, floorMs, resolved }: CauseRow): string | undefined
 }
 
 /** Every probe: what it took at best and in the middle, and the command. */
-export function probeTable({ probes, data }: ExperimentData, absentBecause: string | undefined): string {
+export function probeTable(
+  { probes, data }: ExperimentData,
+  absentBecause: string | undefined,
+  failures: readonly string[] = [],
+): string {
   const names = [...new Set(probes.map(({ probe }) => probe))];
   return renderTable({
     title: stamped(data.record.engine.kind, 'What this node can do: own probes'),
@@ -234,25 +246,41 @@ export function probeTable({ probes, data }: ExperimentData, absentBecause: stri
         plainLine(hidePaths((best?.command ?? '').replaceAll('\n', '; ')), 300),
       ];
     }),
-    notes: absentBecause === undefined ? [] : [`No probe of the processes: ${absentBecause}.`],
+    notes: [
+      ...(absentBecause === undefined ? [] : [`No probe of the processes: ${absentBecause}.`]),
+      ...failures.map((failure) => `Failed: ${plainLine(hidePaths(failure), 400)}`),
+      ...hostCacheNote(probes),
+    ],
   });
+}
+
+/** Twice: cold reads of one disk by one program differ less, unless something below this machine remembers. */
+const suspiciousSpread = 2;
+
+function hostCacheNote(probes: ExperimentData['probes']): string[] {
+  const reads = probes.filter(({ probe }) => probe === 'disk-read').map(({ ms }) => ms);
+  const spread = Math.max(...reads) / Math.min(...reads);
+  if (reads.length < 2 || spread < suspiciousSpread) return [];
+  return [
+    `The cold reads differ by ${formatFactor(spread)}: a cache below this machine (of a virtual disk, of a network store) may have answered the faster ones, and the floor of A is theirs.`,
+  ];
 }
 
 /** The same seconds by other witnesses; and where they disagree. */
 export function witnessTable(findings: CauseFindings): string {
-  const rows = findings.witnesses.map(({ cause, witness, effect, verdict, because }): Cell[] => [
+  const rows = findings.witnesses.map(({ cause, witness, main, centre, verdict, because }): Cell[] => [
     cause,
-    centreText(findings.effects.find((one) => one.cause === cause)?.centre),
+    centreText(main),
     witness,
-    centreText(effect.centre),
-    effect.centre?.n,
+    centreText(centre),
+    centre.n,
     because === undefined ? verdict : `${verdict}: ${because}`,
   ]);
   const table = renderTable({
     title: stamped(kindOf(findings), 'The same seconds by other witnesses'),
     columns: [
       { header: 'cause' },
-      { header: 'by the experiment' },
+      { header: 'by the experiment (G: by probes)' },
       { header: 'witness' },
       { header: 'by it' },
       { header: 'n', decimals: 0 },
@@ -279,35 +307,45 @@ function unnamedNote({ unnamedShare }: CauseFindings): string {
 
 const silencesShown = 8;
 
+/** Silences after the same line, in launches of one kind, are one finding: the longest stands for them. */
 function silenceTable(findings: CauseFindings): string {
-  const { silences } = findings;
+  const groups = new Map<string, CauseFindings['silences'][number][]>();
+  for (const one of findings.silences) {
+    const key = one.phase ?? spoken(one.lineBefore);
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
   return renderTable({
     title: stamped(
       kindOf(findings),
       `Silences of the log of at least ${formatPercent(leastSilenceShare, 2)} of a start`,
     ),
     columns: [
-      { header: 'launch', decimals: 0 },
-      { header: 'start (s)', decimals: 2 },
-      { header: 'length (s)', decimals: 2 },
       { header: 'phase' },
-      { header: 'what ran' },
+      { header: 'launches', decimals: 0 },
+      { header: 'longest (s)', decimals: 2 },
+      { header: 'in launch', decimals: 0 },
+      { header: 'begins at (s)', decimals: 2 },
+      { header: 'what ran in the longest' },
       { header: 'line before' },
     ],
-    rows: silences
-      .slice(0, silencesShown)
-      .map((one) => [
-        one.launch,
-        one.startMs / 1000,
-        one.lengthMs / 1000,
-        one.phase ?? 'none: not explained',
-        one.ran.map(({ name, cpuMs }) => `${name} ${formatMs(cpuMs)} of CPU`).join(', ') || 'no process used the CPU',
-        spoken(one.lineBefore),
-      ]),
+    rows: [...groups.values()].slice(0, silencesShown).flatMap((group): Cell[][] => {
+      const [longest] = group;
+      if (!longest) return [];
+      const ran = longest.ran.map(({ name, cpuMs }) => `${name} ${formatMs(cpuMs)} of CPU`).join(', ');
+      return [
+        [
+          longest.phase ?? 'none: not explained',
+          new Set(group.map(({ launch }) => launch)).size,
+          longest.lengthMs / 1000,
+          longest.launch,
+          longest.startMs / 1000,
+          ran === '' ? 'no process used the CPU' : ran,
+          spoken(longest.lineBefore),
+        ],
+      ];
+    }),
     notes:
-      silences.length > silencesShown
-        ? [`${formatCount(silences.length - silencesShown)} shorter ones are not listed.`]
-        : [],
+      groups.size > silencesShown ? [`${formatCount(groups.size - silencesShown)} shorter ones are not listed.`] : [],
   });
 }
 
@@ -347,6 +385,8 @@ export function firstRequestTable(findings: CauseFindings): string {
 }
 
 function effectsTable(title: string, effects: readonly Effect[]): string {
+  const levels = effects.flatMap(({ centre }) => centre?.interval?.level ?? []);
+  const byChance = levels.reduce((sum, level) => sum + 1 - level, 0);
   return renderTable({
     title,
     columns: [
@@ -363,6 +403,12 @@ function effectsTable(title: string, effects: readonly Effect[]): string {
       centre?.n,
       resolvedText(resolved),
     ]),
+    notes:
+      levels.length === 0
+        ? []
+        : [
+            `Each interval speaks for itself: of ${formatCount(levels.length)} such intervals around effects that are all 0, ${formatNumber(byChance, 2)} exclude it by chance.`,
+          ],
   });
 }
 

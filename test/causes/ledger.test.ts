@@ -1,10 +1,16 @@
 /** Seconds per cause: adding up, floors, and what is not measured. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readRows } from '../../lib/archive/folder.js';
+import { probesTable } from '../../lib/archive/cold-start-tables.js';
+import type { ExperimentRun } from '../../lib/causes/experiment.js';
 import { effectsOf, type CellValue } from '../../lib/causes/contrasts.js';
 import { dominantOf } from '../../lib/causes/judged.js';
 import { causeLedger, type LedgerInput } from '../../lib/causes/ledger.js';
-import { bestBytesPerS, parseDd, parseSeconds } from '../../lib/causes/probes.js';
+import { bestBytesPerS, parseDd, parseSeconds, runProbes } from '../../lib/causes/probes.js';
 import type { ProbeRow } from '../../lib/archive/cold-start-tables.js';
+import { clock, temporaryFolder } from '../launch/place.js';
 
 const cells: Readonly<Record<string, number>> = {
   'both-cold': 130_000,
@@ -80,6 +86,35 @@ describe('what dominates a cell by the experiment', () => {
     expect(dominantOf('both-warm', 77_000, input.effects)).toBeUndefined();
     expect(dominantOf('both-warm', 48_000, input.effects)?.cause).toBe('C');
     expect(dominantOf('both-warm', 48_001, input.effects)).toBeUndefined();
+  });
+});
+
+describe('probes of a node', () => {
+  it('leave rows once, and a probe that fails costs the experiment nothing but its floor', async () => {
+    const dir = temporaryFolder();
+    const weights = join(dir, 'model.safetensors');
+    writeFileSync(weights, Buffer.alloc(3 * 2 ** 20));
+    // A "Python" that is none: every probe of the processes fails.
+    const python = join(dir, 'python3');
+    writeFileSync(python, '#!/bin/sh\necho no such module >&2\nexit 3\n', { mode: 0o755 });
+    const run = {
+      dir,
+      clock,
+      record: {
+        engine: { kind: 'vllm', device: 'cpu', command: [python], env: {} },
+        model: { location: dir, files: [{ path: 'model.safetensors' }] },
+      },
+    } as unknown as ExperimentRun;
+    const { signal } = new AbortController();
+    const failures = await runProbes(run, undefined, signal);
+    expect(failures.map((text) => text.split(':')[0])).toEqual(['start', 'import']);
+    expect(failures[0]).toContain('exit code 3');
+    expect(failures[0]).toContain('no such module');
+    const rows = readRows(dir, probesTable);
+    expect(rows.map(({ probe }) => probe)).toEqual([...Array(6).fill('disk-read'), ...Array(6).fill('cache-read')]);
+    expect(rows.every(({ bytes, command }) => bytes === 3 * 2 ** 20 && command.startsWith('dd if='))).toBe(true);
+    await runProbes(run, undefined, signal);
+    expect(readRows(dir, probesTable)).toHaveLength(12);
   });
 });
 

@@ -95,7 +95,7 @@ describe('the tables', () => {
   });
 
   it('say where witnesses disagree, what ran in silence, and how the runbook’s table did', () => {
-    expect(witnessTable(findings)).toMatch(/disagrees: .* by the experiment/);
+    expect(witnessTable(findings)).toMatch(/disagrees: .* against /);
     expect(witnessTable(findings)).toContain('Kernels warmed up, compiled on first use');
     expect(judgedTable(findings)).toMatch(/\| both-cold \| 6 \| C: /);
     expect(firstRequestTable(findings)).toContain('pages cold - warm');
