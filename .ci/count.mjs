@@ -8,6 +8,7 @@ const lines = existsSync(join(results, 'checks.txt'))
   : [];
 const suites = [
   countTests('test.json', true),
+  countTests('slow.json', true),
   countTests('real.json', existsSync(join(results, 'vllm-cpu.txt')) && isVllmSetUp()),
 ];
 const passed =

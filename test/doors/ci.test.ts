@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { removeFolder, run, temporaryFolder } from './programs.js';
@@ -8,6 +8,7 @@ let results: string;
 beforeEach(() => {
   results = temporaryFolder();
   mkdirSync(results, { recursive: true });
+  write('slow.json', report(0, 0));
 });
 afterEach(() => removeFolder(results));
 
@@ -24,8 +25,9 @@ const lastLine = async () => {
   return [stdout.trim(), exitCode];
 };
 
-test('tests, real tests and checks are summed', async () => {
-  write('test.json', report(120, 0));
+test('tests, slow tests, real tests and checks are summed', async () => {
+  write('test.json', report(118, 0));
+  write('slow.json', report(2, 0));
   write('vllm-cpu.txt', 'vLLM for CPU is set up: .venv-vllm/bin/vllm\n');
   write('real.json', report(3, 0));
   write('checks.txt', 'PASS  types (1 s)\nPASS  lint (2 s)\n');
@@ -40,6 +42,12 @@ test('one failed check fails the run', async () => {
 
 test('a test file that does not load counts as one failure', async () => {
   write('test.json', report(2, 0, [{ status: 'failed', assertionResults: [] }]));
+  expect(await lastLine()).toEqual(['2 passed, 1 failed', 1]);
+});
+
+test('slow tests that left no report count as one failure', async () => {
+  write('test.json', report(2, 0));
+  rmSync(join(results, 'slow.json'));
   expect(await lastLine()).toEqual(['2 passed, 1 failed', 1]);
 });
 

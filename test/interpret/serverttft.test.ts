@@ -1,10 +1,9 @@
-import { join } from 'node:path';
-import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readRun, type RunData } from '../../lib/archive/folder.js';
 import type { MetricRow } from '../../lib/archive/tables.js';
 import { serverTtftFindings } from '../../lib/interpret/serverttft.js';
 import { requestTimings } from '../../lib/interpret/timing.js';
+import { publishedRuns } from '../published.js';
 import { buildRun, defaultWarmTtftMs } from './run-builder.js';
 
 const findingsOf = (data: RunData) => serverTtftFindings(data, requestTimings(data.requests, data.chunks));
@@ -114,7 +113,7 @@ describe('the client against the front end', () => {
   });
 });
 
-describe.each(readdirSync('data/published').map((name) => join('data/published', name)))('in %s', (dir) => {
+describe.each(publishedRuns)('in %s', (dir) => {
   it('no part is negative: the client sees a first token after the front end, and that after the engine', () => {
     const found = findingsOf(readRun(dir)).filter(({ differenceMs }) => differenceMs !== undefined);
     expect(found.length).toBeGreaterThan(5);

@@ -8,12 +8,9 @@ import { readRun } from '../../lib/archive/folder.js';
 import { interpret } from '../../lib/interpret/interpret.js';
 import { withAnswer } from '../../lib/notebook/readme.js';
 import { firstTokenLatencyMarkdown } from '../../lib/report/template.js';
+import { publishedRuns as published } from '../published.js';
 import { chartsIn, codeCells, failedCells, readNotebook, sourceOf, stderrIn } from '../rendered.js';
 
-// Experiments on cold starts have a test of their own: cold-start.test.ts.
-const published = readdirSync('data/published')
-  .map((name) => join('data/published', name))
-  .filter((dir) => !existsSync(join(dir, 'plan.csv')));
 const mebibyte = 1024 * 1024;
 
 /** Text was redacted when the run was shared; numbers never are. */

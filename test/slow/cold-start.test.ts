@@ -19,7 +19,8 @@ import {
   stderrIn,
   type RenderedNotebook,
 } from '../rendered.js';
-import { modelsDir, rehearse, type HeadlessRun } from './headless.js';
+import { publishedExperiments as published } from '../published.js';
+import { modelsDir, rehearse, type HeadlessRun } from '../notebook/headless.js';
 
 /** What the profile puts in, in ms, for weights of that size and KV caches that differ by as much. */
 function injectedMs(weightsBytes: number, kvGiB: number): Readonly<Record<string, number>> {
@@ -111,11 +112,6 @@ describe('cold-start.ipynb on the rehearsal engine', () => {
     expect(row('G')?.absent).toContain('no Python program');
   });
 });
-
-/** What was published of real engines must be what its data says. */
-const published = readdirSync('data/published')
-  .map((name) => join('data/published', name))
-  .filter((dir) => existsSync(join(dir, 'plan.csv')));
 
 describe.runIf(published.length > 0).each(published)('%s', (dir) => {
   it('is whole, of a size to share, and left no process behind', () => {
