@@ -11,4 +11,9 @@ export { judge, showFinePrint } from './notebook/cells.js';
 // notebooks/cold-start.ipynb
 export { showColdStartAnswer, planColdStart, probeNode, launchDesign, showProof } from './notebook/cold-start-cells.js';
 export { showCauses, showLaunchesByCell, showWitnesses } from './notebook/cold-start-cells.js';
-export { judgeSeedTableByExperiment, showPrediction, showCoverage, finishColdStart } from './notebook/cold-start-cells.js';
+export {
+  judgeSeedTableByExperiment,
+  showPrediction,
+  showCoverage,
+  finishColdStart,
+} from './notebook/cold-start-cells.js';

@@ -26,7 +26,7 @@ const SPEAK_FOR_THEMSELVES = new Set([
 standInProjectRoot();
 leaveWithParent();
 leaveFoldersUnwatched();
-require('./transpiled.cjs').keepTranspiled(join(__dirname, '..', '..', '..', '.cache', 'kernel'));
+keepCompilersWork();
 const jupyter = require('tslab/dist/jupyter.js');
 const tslab = require('tslab/dist/main.js');
 announceExecution(jupyter.ZmqServer.prototype);
@@ -36,6 +36,14 @@ leaveLastWordToWork();
 /** Cells say `./lib/index`, whatever folder their notebook lies in: tslab resolves from the folder it starts in. */
 function standInProjectRoot() {
   process.chdir(join(__dirname, '..', '..', '..'));
+}
+
+/** A first cell took twice its time without, and every cell some more. */
+function keepCompilersWork() {
+  const { keepChecked, keepTranspiled } = require('./compiler.cjs');
+  const folder = join(process.cwd(), '.cache', 'kernel');
+  keepTranspiled(folder);
+  keepChecked(folder);
 }
 
 /** A Jupyter that was killed cannot shut its kernel down, and nobody else would. */
