@@ -48,6 +48,9 @@ describe('day-007.ipynb on a real vLLM', () => {
       '2 cold-long': 1,
       '2 warm-unique': 6,
       '2 warm-cached': 6,
+      '2 observer-warm': 1,
+      '2 observed': 12,
+      '2 unobserved': 12,
     });
     expect(data.requests.filter(({ outcome }) => outcome !== 'completed')).toEqual([]);
     const seed = data.requests.filter(({ workload }) => workload === 'seed');
