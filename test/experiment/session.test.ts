@@ -8,6 +8,7 @@ import { SanityError } from '../../lib/experiment/sanity.js';
 import { openSession } from '../../lib/experiment/session.js';
 import { resolveConfig } from '../../lib/freeze/config.js';
 import { freezeRun, type FrozenRun } from '../../lib/freeze/freeze.js';
+import type { ConfigInput } from '../../lib/freeze/settings.js';
 import { interpret } from '../../lib/interpret/interpret.js';
 import { scripted, type Connection } from '../probe/scripted.js';
 
@@ -31,13 +32,17 @@ function speak({ socket, request, body }: Connection): void {
   const events = [choice('h', null), choice('i', 'length'), { choices: [], usage }].map(
     (event) => `data: ${JSON.stringify(event)}\n\n`,
   );
-  answer(socket, 'text/event-stream', `${events.join('')}data: [DONE]\n\n`);
+  // Slowly enough that a block of requests spans several readings of the samplers.
+  setTimeout(() => answer(socket, 'text/event-stream', `${events.join('')}data: [DONE]\n\n`), 10);
 }
 
-async function attachedRun(url: string, model = 'served'): Promise<FrozenRun> {
+async function attachedRun(url: string, settings: ConfigInput = {}): Promise<FrozenRun> {
   const dir = mkdtempSync(join(tmpdir(), 'day007-session-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  const config = resolveConfig({ url, model, longRuns: 2, warmRuns: 6 }, { projectRoot: dir, env: {} });
+  const config = resolveConfig(
+    { url, model: 'served', longRuns: 2, warmRuns: 6, ...settings },
+    { projectRoot: dir, env: {} },
+  );
   return freezeRun({ ...config, projectRoot: dir }, { env: {} });
 }
 
@@ -46,7 +51,7 @@ const open = (run: FrozenRun) => openSession({ ...run, config: { ...run.config, 
 
 it('probes an attached server from the first request to the last and keeps every row', async () => {
   const server = await scripted(speak);
-  const run = await attachedRun(server.origin);
+  const run = await attachedRun(server.origin, { sampleIntervalMs: 20 });
   const session = await open(run);
   await session.calibrate();
   await session.snapshot('before-launch');
@@ -223,7 +228,7 @@ it('sends the constant payload of the seed, and salts that make each unique prom
 
 it('refuses a server that serves another model, and names those it serves', async () => {
   const server = await scripted(speak);
-  const session = await open(await attachedRun(server.origin, 'wanted'));
+  const session = await open(await attachedRun(server.origin, { model: 'wanted' }));
   await session.launch();
   const failure = await session.sanityCheck().catch((error: unknown) => error);
   await session.close();

@@ -76,7 +76,8 @@ describe.each(stories)('a rehearsal of "$profile"', ({ profile, settings, launch
   let notebook: RenderedNotebook;
 
   beforeAll(async () => {
-    run = await rehearse(profile, { DAY007_LAUNCHES: String(launches), ...settings }).ended;
+    const plan = { DAY007_LAUNCHES: String(launches), DAY007_OBSERVER_RUNS: launches === 2 ? '12' : '2', ...settings };
+    run = await rehearse(profile, plan).ended;
     expect(run.code, run.output.slice(-3000)).toBe(0);
     data = readRun(run.dir);
     findings = interpret(data);
