@@ -1,6 +1,7 @@
 // The stages of the story, in order: a module imports only from its own stage and from earlier ones.
 const STAGES = [
   'clock',
+  'statistics',
   'archive',
   'freeze',
   'launch',

@@ -13,7 +13,7 @@ import { createClock, readWallClock, type Clock } from '../clock.js';
 import { readEnvironment } from '../freeze/environment.js';
 import { startProber } from '../probe/client.js';
 import { asleepAsAsked, probeModeFor, type ProbeMode } from '../probe/mode.js';
-import { randomFrom } from '../probe/random.js';
+import { randomFrom } from '../statistics/random.js';
 import { clients, type ClientName } from './clients.js';
 import { rampSteps, runRamp, type RampPoint, type RampStep } from './ramp.js';
 import { benchMarkdown, sentence, type BenchSummary } from './report.js';

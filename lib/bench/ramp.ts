@@ -1,8 +1,8 @@
 /** More and more events a second, until a client's stamps come too late: where its limit is. */
 import type { Clock } from '../clock.js';
 import { awake, type ProbeMode } from '../probe/mode.js';
-import { shuffled } from '../probe/random.js';
-import { quantileOf, spreadOf } from '../probe/spread.js';
+import { shuffled } from '../statistics/random.js';
+import { medianOf, spreadOf } from '../statistics/samples.js';
 import { judgeStamps, type JudgedStamp, type TruthStream } from '../probe/truth.js';
 import { runBlock, type BenchClient } from './block.js';
 
@@ -102,7 +102,7 @@ export function rampEnds(points: readonly RampPoint[]): RampEnd[] {
   });
 }
 
-const middle = (values: readonly number[]) => quantileOf(Float64Array.from(values).sort(), 0.5) ?? NaN;
+const middle = (values: readonly number[]) => medianOf(values) ?? NaN;
 
 function pointOf(
   client: string,

@@ -1,5 +1,5 @@
 /** Rounds of two clients' errors -> the ratio of their 99th percentiles, with an interval, and what may be said of it. */
-import { randomFrom } from '../probe/random.js';
+import { randomFrom } from '../statistics/random.js';
 
 /** The errors of one block: what was measured in one go, by one client. */
 export type BlockErrors = readonly number[];

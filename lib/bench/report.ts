@@ -1,6 +1,6 @@
 /** A bench's summary -> the page that a person reads: README.md of its folder. */
 import { markdownTable } from 'markdown-table';
-import type { Spread } from '../probe/spread.js';
+import type { Spread } from '../statistics/samples.js';
 import { rampAttempts, rampLimitMs, type RampEnd } from './ramp.js';
 import { intervalMethod, type Interval } from './ratio.js';
 import { ratioLimit, requestsForVerdict, type BenchFigures, type SettingFigures } from './summary.js';

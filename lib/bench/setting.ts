@@ -1,7 +1,7 @@
 /** One setting of the bench, so many streams at once: every client in interleaved blocks, and what came of each. */
 import type { Clock } from '../clock.js';
 import { asleepAsAsked, awake, type ProbeMode } from '../probe/mode.js';
-import { shuffled } from '../probe/random.js';
+import { shuffled } from '../statistics/random.js';
 import { judgeStamps, type TruthAsked, type TruthStream } from '../probe/truth.js';
 import { runBlock, type BenchClient, type Block } from './block.js';
 

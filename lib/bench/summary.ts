@@ -1,6 +1,6 @@
 /** What a bench measured -> its summary: errors, cost and limit of each client, the ratios, and the verdict. */
 import type { CalibrationRow } from '../archive/tables.js';
-import { spreadOf, type Spread } from '../probe/spread.js';
+import { type Spread, spreadOf } from '../statistics/samples.js';
 import { rampEnds, type RampEnd, type RampPoint } from './ramp.js';
 import { decide, p99Ratio, p99WithInterval, type Interval, type Verdict } from './ratio.js';
 import type { SettingRuns } from './setting.js';

@@ -1,6 +1,6 @@
 /** The CSV tables of a bench folder, and its rows from what was measured. */
 import { defineTable, maybeNumber, number, text } from '../archive/columns.js';
-import { quantileOf } from '../probe/spread.js';
+import { quantile, sortSamples } from '../statistics/samples.js';
 import type { MeasuredBlock } from './setting.js';
 
 const streams = number('count', 'Requests in flight at any time.');
@@ -79,8 +79,8 @@ export function requestRows({ streams, client, round, requests }: MeasuredBlock)
 
 export function blockRow(block: MeasuredBlock) {
   const { streams, client, round, position, startAtMs, wallMs, cpuMs, requests } = block;
-  const first = Float64Array.from(ttftErrors(block)).sort();
-  const all = Float64Array.from(chunkErrors(block)).sort();
+  const first = sortSamples(ttftErrors(block));
+  const all = sortSamples(chunkErrors(block));
   return {
     streams,
     client,
@@ -91,10 +91,10 @@ export function blockRow(block: MeasuredBlock) {
     startAtMs,
     wallMs,
     cpuMs,
-    medianFirstTokenErrorMs: quantileOf(first, 0.5) ?? NaN,
-    worstFirstTokenErrorMs: quantileOf(first, 1) ?? NaN,
-    medianChunkErrorMs: quantileOf(all, 0.5) ?? NaN,
-    worstChunkErrorMs: quantileOf(all, 1) ?? NaN,
+    medianFirstTokenErrorMs: quantile(first, 0.5) ?? NaN,
+    worstFirstTokenErrorMs: quantile(first, 1) ?? NaN,
+    medianChunkErrorMs: quantile(all, 0.5) ?? NaN,
+    worstChunkErrorMs: quantile(all, 1) ?? NaN,
   };
 }
 
@@ -103,14 +103,14 @@ const shownQuantiles = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.
 /** The distribution in few lines: what is published in place of the single requests. */
 export function quantileRows(streams: number, client: string, blocks: readonly MeasuredBlock[]) {
   return (['ttft', 'chunk'] as const).flatMap((error) => {
-    const rising = Float64Array.from(blocks.flatMap(error === 'ttft' ? ttftErrors : chunkErrors)).sort();
-    return shownQuantiles.map((quantile) => ({
+    const rising = sortSamples(blocks.flatMap(error === 'ttft' ? ttftErrors : chunkErrors));
+    return shownQuantiles.map((share) => ({
       streams,
       client,
       error,
       n: rising.length,
-      quantile,
-      errorMs: quantileOf(rising, quantile) ?? NaN,
+      quantile: share,
+      errorMs: quantile(rising, share) ?? NaN,
     }));
   });
 }

@@ -3,7 +3,7 @@
  * interval are over the blocks. Nothing is got by subtracting other causes from a whole.
  */
 import type { CellName } from './cells.js';
-import { centreOf, type CentreInterval } from './signedrank.js';
+import { type CentreInterval, centreOf } from '../statistics/intervals.js';
 
 export type CauseId = 'A' | 'B' | 'C' | 'C-cache' | 'C-rest' | 'D' | 'AxC';
 

@@ -3,7 +3,7 @@
  * its own, so that a drift of the machine falls on all cells alike; differences are taken inside a block.
  */
 import type { CellName } from './cells.js';
-import { createUniform, shuffled } from './random.js';
+import { randomFrom, shuffled } from '../statistics/random.js';
 import type { CellRow, PlanRow } from '../archive/cold-start-tables.js';
 
 export interface DesignOptions {
@@ -34,7 +34,7 @@ export function planDesign({ cells, blocks, seed }: DesignOptions): PlanRow[] {
   const primes = primingCells.filter(([, neededBy]) => neededBy.some((name) => cells.includes(name)));
   const first = primes.map(([cell], index): PlanRow => ({ block: 0, position: index + 1, cell, role: 'prime' }));
   const rest = Array.from({ length: blocks }, (_, index) => {
-    const uniform = createUniform(seed * 1009 + index + 1);
+    const uniform = randomFrom(seed * 1009 + index + 1);
     return shuffled(cells, uniform).map((cell, at): PlanRow => ({
       block: index + 1,
       position: at + 1,

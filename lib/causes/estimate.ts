@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readRows, readRun, readRunRecord } from '../archive/folder.js';
 import type { EngineRecord } from '../archive/record.js';
 import { formatCounted } from '../interpret/format.js';
-import { median, sortSamples } from '../interpret/stats.js';
+import { medianOf } from '../statistics/samples.js';
 import type { Cell } from './cells.js';
 import { isHopeless } from './design.js';
 import { recordedLaunches, type RecordedLaunch } from './recorded.js';
@@ -35,7 +35,7 @@ export function estimateDesign(
   );
   const own = rows.filter(({ outcome }) => outcome === 'counted');
   const lengths = open.map(({ cell, role }) => {
-    const here = middle(own.filter((row) => row.cell === cell).map((row) => row.endedAtMs - row.startedAtMs));
+    const here = medianOf(own.filter((row) => row.cell === cell).map((row) => row.endedAtMs - row.startedAtMs));
     return (
       here ??
       recordedMs(
@@ -67,7 +67,7 @@ function recordedMs(cell: Cell | undefined, isPrime: boolean, recorded: readonly
   if (!cell) return undefined;
   const wanted = isPrime || cell.compileCache === 'cold' ? 'cold' : 'warm';
   const same = recorded.filter(({ compileCache }) => compileCache === wanted);
-  const ready = middle((same.length > 0 ? same : recorded).map(({ readyMs }) => readyMs));
+  const ready = medianOf((same.length > 0 ? same : recorded).map(({ readyMs }) => readyMs));
   return ready === undefined ? undefined : ready + besidesMs;
 }
 
@@ -75,8 +75,6 @@ function basisOf(recorded: readonly RecordedLaunch[]): string {
   const runs = new Set(recorded.map(({ runId }) => runId)).size;
   return `${recorded.length} recorded launches of ${runs === 1 ? '1 run' : `${runs} runs`}`;
 }
-
-const middle = (values: readonly number[]): number | undefined => median(sortSamples(values));
 
 /** "22 min", "1 h 05 min", "40 s". */
 export function minutes(ms: number): string {

@@ -16,7 +16,7 @@ import type { RunConfig } from '../freeze/config.js';
 import type { LaunchFinding } from '../interpret/findings.js';
 import { launchFindings } from '../interpret/launches.js';
 import { milestonesOf } from '../interpret/startuplog.js';
-import { median, sortSamples } from '../interpret/stats.js';
+import { medianOf } from '../statistics/samples.js';
 import { requestTimings } from '../interpret/timing.js';
 import { LaunchError } from '../launch/failure.js';
 import { launchServer, type LaunchProgress, type Server } from '../launch/server.js';
@@ -386,7 +386,7 @@ function evidenceRow(run: ExperimentRun, cell: Cell, launch: number, measured: M
   const cold = timings.find(({ name }) => name === 'cold_1');
   const warm = timings.filter(({ name }) => name === 'warm');
   const middle = (pick: (timing: (typeof warm)[number]) => number | undefined) =>
-    median(sortSamples(warm.map(pick).filter((value): value is number => value !== undefined)));
+    medianOf(warm.map(pick).filter((value): value is number => value !== undefined));
   const seen = {
     ...measured,
     weightsBytes: run.record.model.weightsBytes,

@@ -10,6 +10,7 @@ import { causeLedger, type CauseLedger } from './ledger.js';
 import { launchMeasures } from './measures.js';
 import { absentProbes } from './probes.js';
 import { silencesOf, type Silence } from './silence.js';
+import { medianOf } from '../statistics/samples.js';
 import {
   cellsTable,
   planTable,
@@ -96,7 +97,7 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
       ...processWitness(ledger.rows.find(({ cause }) => cause === 'G')?.centre, placed),
     ],
     silences: runs.flatMap((run) => silencesOfRun(run)),
-    unnamedShare: middle(allCold.map(({ remainderMs, readyMs }) => remainderMs / readyMs)),
+    unnamedShare: medianOf(allCold.map(({ remainderMs, readyMs }) => remainderMs / readyMs)),
     judged: judgeSeedTable(
       runs.flatMap((run) => countedRows(run).map(({ launch, cell }) => ({ data: run.data, launch, cell }))),
       values,
@@ -139,8 +140,4 @@ function kvDifferenceBytes({ plan }: ExperimentData): number | undefined {
   };
   const [small, large] = [bytesOf('small'), bytesOf('large')];
   return small === undefined || large === undefined ? undefined : large - small;
-}
-
-function middle(values: readonly number[]): number | undefined {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 }

@@ -7,7 +7,7 @@ import { launchFindings } from '../interpret/launches.js';
 import { requestEvidence } from '../interpret/requestevidence.js';
 import { signalFindings, signalThresholds } from '../interpret/signals.js';
 import { requestTimings } from '../interpret/timing.js';
-import { centreOf } from './signedrank.js';
+import { centreOf } from '../statistics/intervals.js';
 import type { CellName } from './cells.js';
 import type { CauseId, CellValue, Effect } from './contrasts.js';
 import { launchOf } from './rows.js';

@@ -5,7 +5,8 @@
 import { formatBytes } from '../interpret/format.js';
 import { effectOf, excludesZero, type CellValue, type Effect } from './contrasts.js';
 import { bestBytesPerS, timesOf, type ProbeName } from './probes.js';
-import { centreOf, type CentreInterval } from './signedrank.js';
+import { type CentreInterval, centreOf } from '../statistics/intervals.js';
+import { medianOf } from '../statistics/samples.js';
 import type { CellRow, ProbeRow } from '../archive/cold-start-tables.js';
 
 export interface CauseRow {
@@ -168,12 +169,8 @@ function requestRows(input: LedgerInput): CauseRow[] {
 
 function blockMedians({ rows }: LedgerInput, pick: (row: CellRow) => number | undefined): number[] {
   return [...new Set(rows.map(({ blockKey }) => blockKey))].flatMap((block) => {
-    const values = rows
-      .filter((row) => row.blockKey === block)
-      .map(pick)
-      .filter((value): value is number => value !== undefined)
-      .sort((a, b) => a - b);
-    const middle = values[Math.floor(values.length / 2)];
+    const own = rows.filter((row) => row.blockKey === block);
+    const middle = medianOf(own.flatMap((row) => pick(row) ?? []));
     return middle === undefined ? [] : [middle];
   });
 }

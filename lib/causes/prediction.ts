@@ -3,7 +3,7 @@
  * of the pages, the constant to that of the compile cache; both come from launches of one shape, and the test is
  * another shape. Nothing is adjusted to the launches it is tested on.
  */
-import { median, sortSamples } from '../interpret/stats.js';
+import { medianOf } from '../statistics/samples.js';
 import type { RecordedLaunch, Temperature } from './recorded.js';
 
 export interface StartModel {
@@ -22,11 +22,10 @@ export interface StartState {
 
 /** Medians over the launches in each state; with one launch in a state, that launch. */
 export function fitStarts(launches: readonly RecordedLaunch[]): StartModel {
-  const middle = (values: readonly number[]) => median(sortSamples(values));
   const byState = (pick: (launch: RecordedLaunch) => Temperature | undefined, of: (launch: RecordedLaunch) => number) =>
     Object.fromEntries(
       (['cold', 'warm'] as const).flatMap((state) => {
-        const value = middle(launches.filter((launch) => pick(launch) === state).map(of));
+        const value = medianOf(launches.filter((launch) => pick(launch) === state).map(of));
         return value === undefined ? [] : [[state, value]];
       }),
     );

@@ -4,9 +4,9 @@
  */
 import type { CellName } from './cells.js';
 import { contrasts, effectOf, type CauseId, type CellValue, type Contrast } from './contrasts.js';
-import { createUniform, pick } from './random.js';
+import { pick, randomFrom } from '../statistics/random.js';
+import { medianOf } from '../statistics/samples.js';
 import type { RecordedLaunch, Temperature } from './recorded.js';
-import { median, sortSamples } from '../interpret/stats.js';
 
 /** How each phase strayed from its mean among launches in one state, in ms; and its mean. */
 export interface PhaseNoise {
@@ -101,7 +101,7 @@ const simulatedCells: readonly CellName[] = [
 export function simulateDesigns(noise: readonly PhaseNoise[], plan: SimulationPlan): SimulatedEffect[] {
   if (noise.length === 0)
     throw new RangeError('no two recorded launches share a state: there is no noise to draw from');
-  const uniform = createUniform(plan.seed);
+  const uniform = randomFrom(plan.seed);
   // The first way of each cause: a simulated design holds every cell.
   const asked = contrasts.filter((one, at) => contrasts.findIndex(({ cause }) => cause === one.cause) === at);
   const seen = new Map(
@@ -113,7 +113,7 @@ export function simulateDesigns(noise: readonly PhaseNoise[], plan: SimulationPl
   }
   return asked.flatMap((contrast) => {
     const one = seen.get(contrast.cause);
-    const medianHalfWidthMs = one && median(sortSamples(one.halfWidthsMs));
+    const medianHalfWidthMs = one && medianOf(one.halfWidthsMs);
     if (!one || medianHalfWidthMs === undefined) return [];
     return [
       {

@@ -1,7 +1,7 @@
 /** The same contrast asked of other witnesses: where they differ from the experiment, it is said. */
 import type { CauseId, CellValue, Effect } from './contrasts.js';
 import { effectOf } from './contrasts.js';
-import { centreOf, type CentreInterval } from './signedrank.js';
+import { type CentreInterval, centreOf } from '../statistics/intervals.js';
 import { formatMs } from '../interpret/format.js';
 import type { LaunchMeasures } from './measures.js';
 

@@ -3,6 +3,7 @@
  * One block of normals serves every tensor, so a piece is a view and costs nothing to make.
  */
 import { createHash } from 'node:crypto';
+import { randomFrom } from '../statistics/random.js';
 import { elementsOf, type TensorSpec } from './shapes.js';
 
 /** Standard deviation of the matrices: the `initializer_range` of the models imitated. */
@@ -16,7 +17,9 @@ export const BLOCK_VALUES = 1_048_573;
 
 /** bfloat16 bytes of `BLOCK_VALUES` draws from N(0, 0.02), the same on every machine for the same seed. */
 export function createWeightBlock(seed: number): Buffer {
-  const uniform = createUniform(seed);
+  const random = randomFrom(seed);
+  // On (0, 1]: the logarithm of 0 is no number.
+  const uniform = () => random() + 2 ** -32;
   const block = Buffer.alloc(BLOCK_VALUES * 2);
   for (let index = 0; index < BLOCK_VALUES; index += 2) {
     // Box-Muller. Rounding to 8 bits of mantissa hides a last-digit difference between maths libraries.
@@ -26,17 +29,6 @@ export function createWeightBlock(seed: number): Buffer {
     if (index + 1 < BLOCK_VALUES) block.writeUInt16LE(toBfloat16(radius * Math.sin(angle)), index * 2 + 2);
   }
   return block;
-}
-
-/** A uniform generator on (0, 1] from 32 bits of state (the "mulberry32" mixer, public domain). */
-function createUniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (((mixed ^ (mixed >>> 14)) >>> 0) + 1) / 2 ** 32;
-  };
 }
 
 const floatBox = new Float32Array(1);

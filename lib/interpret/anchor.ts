@@ -1,5 +1,6 @@
 /** The steady-state number to hold a service to, by one stated rule. */
-import type { Findings, Summary } from './findings.js';
+import type { Findings } from './findings.js';
+import type { Summary } from '../statistics/summary.js';
 import { formatPercent } from './format.js';
 
 /**

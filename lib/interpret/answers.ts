@@ -1,6 +1,7 @@
 /** The template's four questions, each answered in one to three computed sentences: five to ten lines in all. */
 import { lateFlag } from './checks.js';
-import type { Findings, LaunchFinding, Summary } from './findings.js';
+import type { Findings, LaunchFinding } from './findings.js';
+import type { Summary } from '../statistics/summary.js';
 import { formatBytes, formatFactor, formatMs, formatPercent } from './format.js';
 
 export type Answerable = Omit<Findings, 'answers' | 'conclusions'>;

@@ -3,7 +3,8 @@
  * A claim is judged by observations alone; where a run has none, the reason stands in its place.
  */
 import type { RunData } from '../archive/folder.js';
-import type { Findings, LaunchFinding, SignalFinding, Summary } from './findings.js';
+import type { Findings, LaunchFinding, SignalFinding } from './findings.js';
+import type { Summary } from '../statistics/summary.js';
 import { formatBytes, formatCounted, formatFactor, formatMs, formatPercent } from './format.js';
 import { rehearsedJudgement } from './rehearsed.js';
 import { milestonesOf } from './startuplog.js';

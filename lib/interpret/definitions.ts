@@ -2,7 +2,7 @@
 import type { ChunkRow, RequestRow } from '../archive/tables.js';
 import type { RequestTiming, TtftDefinition } from './findings.js';
 import { valuesOf } from './series.js';
-import { summarize } from './stats.js';
+import { summarize } from '../statistics/summary.js';
 
 type Field = 'firstByteMs' | 'firstEventMs' | 'firstChoiceMs' | 'ttftMs' | 'firstVisibleMs' | 'fromStartMs';
 

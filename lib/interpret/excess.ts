@@ -17,7 +17,7 @@ import {
   type Measure,
   type WarmSet,
 } from './series.js';
-import { median, sortSamples } from './stats.js';
+import { medianOf } from '../statistics/samples.js';
 
 /** Ledgers of every launch's cold_1 (by TTFT where it was streamed, and by wall_s), then of each first long request by TTFT. */
 export function excessLedgers(timings: readonly RequestTiming[]): ExcessLedger[] {
@@ -99,7 +99,7 @@ const partsOf: Readonly<Record<Measure, readonly Part[]>> = {
 /** The ledger of one first request. Undefined when it, or the warm set, lacks the measure. */
 export function excessLedger(cold: RequestTiming, warm: WarmSet, by: Measure): ExcessLedger | undefined {
   const coldMs = measureMs(cold, by);
-  const warmMedianMs = median(sortSamples(measuresMs(warm.timings, by)));
+  const warmMedianMs = medianOf(measuresMs(warm.timings, by));
   if (coldMs === undefined || warmMedianMs === undefined) return undefined;
   const excessMs = coldMs - warmMedianMs;
   const parts = partsOf[by].flatMap(({ name, term, source, of }) => {
@@ -123,11 +123,11 @@ export function excessLedger(cold: RequestTiming, warm: WarmSet, by: Measure): E
 /** The request's value minus the warm median of the same quantity; absent when either is. */
 function above(of: Part['of'], cold: RequestTiming, warm: WarmSet): number | undefined {
   const own = of(cold);
-  const usual = median(sortSamples(warm.timings.map(of).filter((value): value is number => value !== undefined)));
+  const usual = medianOf(warm.timings.map(of).filter((value): value is number => value !== undefined));
   return own === undefined || usual === undefined ? undefined : own - usual;
 }
 
 /** Median of one field over a warm set. */
 export function warmMedianOf(warm: WarmSet | undefined, field: keyof RequestTiming): number | undefined {
-  return warm && median(sortSamples(valuesOf(warm.timings, field)));
+  return warm && medianOf(valuesOf(warm.timings, field));
 }

@@ -2,28 +2,10 @@
  * What a run showed: data, not prose. Computed from a run folder alone; tables, charts, the report and
  * findings.json are all drawn from it.
  */
+import type { Interval } from '../statistics/intervals.js';
+import type { Summary } from '../statistics/summary.js';
 import type { EngineKind } from '../archive/record.js';
 import type { StartupTimeline, Term } from '../launch/timeline.js';
-
-/** An interval for a median from order statistics. `level` is the exact coverage it reaches, a fraction 0-1. */
-export interface MedianInterval {
-  readonly lower: number;
-  readonly upper: number;
-  readonly level: number;
-}
-
-/** A sample in brief; the unit is that of the field that holds it. `interval` is absent where n is too small for any. */
-export interface Summary {
-  readonly n: number;
-  readonly min: number;
-  readonly median: number;
-  readonly max: number;
-  /** Median absolute deviation from the median. */
-  readonly mad: number;
-  /** (max - min) / median, the seed's spread; a fraction. */
-  readonly spread: number;
-  readonly interval?: MedianInterval | undefined;
-}
 
 /** In which state a launch found the machine, with what proves each word. "as found" where nothing does. */
 export interface LaunchState {
@@ -368,7 +350,7 @@ export interface TtftDefinition {
 export interface PairedFinding {
   readonly n: number;
   readonly medianDifference: number;
-  readonly interval?: MedianInterval | undefined;
+  readonly interval?: Interval | undefined;
 }
 
 /** How far the client's TTFT lies above what the server says of the same requests, in ms. */
@@ -392,7 +374,7 @@ export interface ServerTtftFinding {
   readonly lowerQuartileMs?: number | undefined;
   readonly upperQuartileMs?: number | undefined;
   readonly maxMs?: number | undefined;
-  readonly interval?: MedianInterval | undefined;
+  readonly interval?: Interval | undefined;
   readonly absentBecause?: string | undefined;
 }
 
@@ -405,7 +387,7 @@ export interface ObserverFinding {
   readonly pairs: number;
   /** Hodges-Lehmann estimate of observed minus unobserved, in ms. */
   readonly differenceMs: number;
-  readonly interval?: MedianInterval | undefined;
+  readonly interval?: Interval | undefined;
   /** The difference and its interval over the median without samplers; fractions. */
   readonly differenceFraction: number;
   readonly lowerFraction?: number | undefined;
@@ -413,7 +395,7 @@ export interface ObserverFinding {
   readonly verdict: 'not resolved' | 'slower' | 'faster';
   /** The same by the engine's own figures (queued to first token): what is in the one and not in this happened to the client or on the way. */
   readonly engineDifferenceMs?: number | undefined;
-  readonly engineInterval?: MedianInterval | undefined;
+  readonly engineInterval?: Interval | undefined;
   /** Observed requests during whose TTFT a sampler was reading, of those that could be looked up. */
   readonly struck: number;
   readonly observed: number;

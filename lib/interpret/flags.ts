@@ -3,7 +3,7 @@
  * where the threshold comes from. A sample too small for a test says so and raises nothing.
  */
 import { formatMs, formatNumber, formatPercent } from './format.js';
-import { median, medianAbsoluteDeviation, sortSamples } from './stats.js';
+import { median, medianAbsoluteDeviation, medianOf, sortSamples } from '../statistics/samples.js';
 
 export interface Flag {
   readonly flag: string;
@@ -56,7 +56,7 @@ export function driftOf(values: readonly number[]): Drift | undefined {
   });
   const variance = (n * (n - 1) * (2 * n + 5) - tieCorrection(values)) / 18;
   const z = variance > 0 ? (s - Math.sign(s)) / Math.sqrt(variance) : 0;
-  return { z, overall: (median(sortSamples(slopes)) ?? 0) * (n - 1) };
+  return { z, overall: (medianOf(slopes) ?? 0) * (n - 1) };
 }
 
 function tieCorrection(values: readonly number[]): number {
@@ -70,7 +70,7 @@ export function driftFlag(valuesMs: readonly number[]): Flag {
   const { driftZ, driftSamples, driftFraction } = flagThresholds;
   const threshold = `|z| >= ${driftZ} and ${formatPercent(driftFraction, 1)} of the median over the block (Mann-Kendall, Theil-Sen)`;
   const drift = driftOf(valuesMs);
-  const centre = median(sortSamples(valuesMs));
+  const centre = medianOf(valuesMs);
   if (!drift || centre === undefined || centre <= 0) return tooFew('drift', valuesMs.length, driftSamples, threshold);
   const fraction = drift.overall / centre;
   return {
@@ -164,7 +164,7 @@ export function bimodalFlag(valuesMs: readonly number[]): Flag {
   const threshold = `a gap wider than ${formatNumber(groupGap, 2)} × the wider group, each group a fifth of the sample`;
   const split = widestSplit(valuesMs);
   if (!split) return tooFew('two groups', valuesMs.length, bimodalSamples, threshold);
-  const centres = [split.lowerGroup, split.upperGroup].map((group) => formatMs(median(sortSamples(group))));
+  const centres = [split.lowerGroup, split.upperGroup].map((group) => formatMs(medianOf(group)));
   return {
     flag: 'two groups',
     raised: split.gap > groupGap,

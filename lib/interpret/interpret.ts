@@ -11,7 +11,9 @@ import { dominantLaunch, dominantRequest, type RequestContext } from './dominant
 import { energyFinding } from './energy.js';
 import type { Evidence } from './evidence.js';
 import { afterFirstTokenMs, excessLedgers } from './excess.js';
-import type { Findings, LaunchFinding, RequestTiming, Summary } from './findings.js';
+import type { Findings, LaunchFinding, RequestTiming } from './findings.js';
+import { comparePaired, runsToResolve } from '../statistics/intervals.js';
+import { summarize, type Summary } from '../statistics/summary.js';
 import { bimodalFlag, driftFlag, outlierFlag, serialFlag } from './flags.js';
 import { knobFindings } from './knobs.js';
 import { launchEvidence, noTimelineBecause } from './launchevidence.js';
@@ -25,7 +27,6 @@ import { requestEvidence } from './requestevidence.js';
 import { serverTtftFindings } from './serverttft.js';
 import { isCompleted, measuresMs, requestsNamed, valuesOf, warmSet } from './series.js';
 import { signalFindings } from './signals.js';
-import { comparePaired, runsToResolve, summarize } from './stats.js';
 import { steadyWindow } from './steady.js';
 import { samplingFindings } from './sampling.js';
 import { stopwatchFinding } from './stopwatch.js';

@@ -5,7 +5,8 @@
 import type { RunData } from '../archive/folder.js';
 import { isFatalLine, parseLogLine } from '../launch/milestones.js';
 import type { Penalty } from './penalties.js';
-import type { BandFinding, Dominant, Findings, KnobFinding, LaunchFinding, Summary } from './findings.js';
+import type { BandFinding, Dominant, Findings, KnobFinding, LaunchFinding } from './findings.js';
+import type { Summary } from '../statistics/summary.js';
 import { formatCount, formatFactor, formatMs, formatNumber, formatPercent, formatQuantity } from './format.js';
 import { milestonesOf } from './startuplog.js';
 

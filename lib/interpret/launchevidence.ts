@@ -13,7 +13,7 @@ import { absent, acrossLaunches, noGpuBecause, seen, type LaunchEvidence, type O
 import type { LaunchFinding } from './findings.js';
 import { formatBytes, formatMiB, formatMs, formatPercent, formatQuantity, mebibyte } from './format.js';
 import { unionMs } from './launches.js';
-import { median, sortSamples } from './stats.js';
+import { median, sortSamples } from '../statistics/samples.js';
 
 /** Evidence of one launch; `all` are the run's launches, for what must repeat. */
 export function launchEvidence(

@@ -10,7 +10,8 @@ import type { RunData } from '../archive/folder.js';
 import type { RequestRow } from '../archive/tables.js';
 import type { Findings, ObserverFinding, RequestTiming } from './findings.js';
 import { engineMs, launchWithMost, requestsNamed, valuesOf } from './series.js';
-import { shiftOf, summarize, type ShiftEstimate } from './stats.js';
+import { type CentreInterval, centreOf } from '../statistics/intervals.js';
+import { summarize } from '../statistics/summary.js';
 
 /** The finding for the launch that holds most such requests; launches are not pooled. */
 export function observerFinding(data: RunData, timings: readonly RequestTiming[]): Findings['observer'] {
@@ -22,8 +23,8 @@ export function observerFinding(data: RunData, timings: readonly RequestTiming[]
     const off = unobserved.find(({ index }) => index === on.index);
     return off ? [{ on, off }] : [];
   });
-  const shift = shiftOf(pairs.map(({ on, off }) => on.ttftMs - off.ttftMs));
-  const engine = shiftOf(
+  const shift = centreOf(pairs.map(({ on, off }) => on.ttftMs - off.ttftMs));
+  const engine = centreOf(
     pairs.flatMap(({ on, off }) => {
       const [onMs, offMs] = [engineMs(on), engineMs(off)];
       return onMs === undefined || offMs === undefined ? [] : [onMs - offMs];
@@ -40,13 +41,13 @@ export function observerFinding(data: RunData, timings: readonly RequestTiming[]
       observedTtftMs,
       unobservedTtftMs,
       pairs: shift.n,
-      differenceMs: shift.shift,
+      differenceMs: shift.centre,
       interval: shift.interval,
-      differenceFraction: fraction(shift.shift),
+      differenceFraction: fraction(shift.centre),
       lowerFraction: shift.interval && fraction(shift.interval.lower),
       upperFraction: shift.interval && fraction(shift.interval.upper),
       verdict: verdictOf(shift),
-      engineDifferenceMs: engine?.shift,
+      engineDifferenceMs: engine?.centre,
       engineInterval: engine?.interval,
       struck: struckOf(data, 'observed', launch),
       observed: observed.length,
@@ -60,7 +61,7 @@ function hasTtft(timing: RequestTiming): timing is RequestTiming & { readonly tt
   return timing.ttftMs !== undefined;
 }
 
-function verdictOf({ interval }: ShiftEstimate): ObserverFinding['verdict'] {
+function verdictOf({ interval }: CentreInterval): ObserverFinding['verdict'] {
   if (!interval || (interval.lower <= 0 && interval.upper >= 0)) return 'not resolved';
   return interval.lower > 0 ? 'slower' : 'faster';
 }

@@ -1,7 +1,7 @@
 /** cold_1 against the warm median: the cold penalty factor, with what the median's interval does to it. */
 import type { Findings, RequestTiming } from './findings.js';
 import { coldOf, launchesOf, measureMs, measuresMs, warmSet, type Measure } from './series.js';
-import { summarize } from './stats.js';
+import { summarize } from '../statistics/summary.js';
 
 export type Penalty = Findings['penalties'][number];
 

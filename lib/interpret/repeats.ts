@@ -5,7 +5,8 @@
 import type { ExcessLedger, Findings, LaunchFinding, LaunchRepeat, RequestTiming } from './findings.js';
 import type { Penalty } from './penalties.js';
 import { coldOf, requestsNamed, valuesOf, type Measure } from './series.js';
-import { median, sortSamples, summarize } from './stats.js';
+import { medianOf } from '../statistics/samples.js';
+import { summarize } from '../statistics/summary.js';
 
 interface Sources {
   readonly launches: readonly LaunchFinding[];
@@ -35,7 +36,7 @@ const quantities: readonly Quantity[] = [
   {
     quantity: 'warm median TTFT of the same launch',
     unit: 'ms',
-    of: (launch, { timings }) => median(sortSamples(valuesOf(requestsNamed(timings, 'warm', launch), 'ttftMs'))),
+    of: (launch, { timings }) => medianOf(valuesOf(requestsNamed(timings, 'warm', launch), 'ttftMs')),
   },
   {
     quantity: 'excess of cold_1, by TTFT',

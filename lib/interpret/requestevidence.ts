@@ -14,7 +14,7 @@ import type { RequestTiming } from './findings.js';
 import { formatBytes, formatCounted, formatFactor, formatMiB, formatMs, formatQuantity, mebibyte } from './format.js';
 import { weightsBytesOf } from './launchevidence.js';
 import { coldOf, launchesOf, requestsNamed, warmSet } from './series.js';
-import { median, sortSamples } from './stats.js';
+import { median, medianOf, sortSamples } from '../statistics/samples.js';
 
 /** NVML's utilisation is an average over up to this long; a shorter request cannot be seen in it (NVML API, nvmlUtilization_t). */
 const utilizationWindowMs = 1000;
@@ -199,7 +199,7 @@ function coldFactor(timings: readonly RequestTiming[], { timing }: Cold): Observ
   return byEither((yardstick) =>
     ratio(
       yardstick.ms(timing),
-      median(sortSamples(valuesBy(yardstick, warm?.timings ?? []))),
+      medianOf(valuesBy(yardstick, warm?.timings ?? [])),
       `against the median of ${warm?.label ?? 'no warm request'}`,
     ),
   );

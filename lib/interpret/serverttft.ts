@@ -10,7 +10,8 @@ import { counterIncrease } from '../snapshot/procfs.js';
 import type { RequestTiming, ServerTtftFinding } from './findings.js';
 import { formatCounted } from './format.js';
 import { engineMs, launchesOf, requestsNamed } from './series.js';
-import { median, medianInterval, quartiles, sortSamples } from './stats.js';
+import { medianInterval } from '../statistics/intervals.js';
+import { median, medianOf, quartiles, sortSamples } from '../statistics/samples.js';
 
 const histogram = 'vllm:time_to_first_token_seconds';
 
@@ -47,8 +48,8 @@ function perRequest(timings: readonly RequestTiming[], launch: number): ServerTt
       {
         ...row,
         n: pairs.length,
-        clientMs: median(sortSamples(pairs.map(({ clientMs }) => clientMs))),
-        serverMs: median(sortSamples(pairs.map(({ serverMs }) => serverMs))),
+        clientMs: medianOf(pairs.map(({ clientMs }) => clientMs)),
+        serverMs: medianOf(pairs.map(({ serverMs }) => serverMs)),
         differenceMs: median(differences),
         minMs: differences[0],
         lowerQuartileMs: quartiles(differences)?.lower,

@@ -1,7 +1,7 @@
 /** The probe's own error, from its requests to the stream whose truth is known. Shown, never subtracted. */
 import type { CalibrationRow } from '../archive/tables.js';
 import type { StopwatchFinding } from './findings.js';
-import { median, p99, sortSamples } from './stats.js';
+import { median, p99, sortSamples } from '../statistics/samples.js';
 
 /** Undefined when the probe was not calibrated. */
 export function stopwatchFinding(rows: readonly CalibrationRow[]): StopwatchFinding | undefined {

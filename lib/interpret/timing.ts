@@ -10,7 +10,7 @@
 import type { ChunkRow, RequestRow, StartupRow } from '../archive/tables.js';
 import type { RequestTiming } from './findings.js';
 import { jitLinesIn, milestonesOf, type PassedMilestone } from './startuplog.js';
-import { median, sortSamples } from './stats.js';
+import { medianOf } from '../statistics/samples.js';
 
 /**
  * All times of one request. `chunks` are the request's own events, in any order; none for a JSON answer.
@@ -37,7 +37,7 @@ export function requestTiming(
     connectMs: elapsed(row.startAtMs, row.connectedAtMs),
     e2eMs,
     tpotMs: tpotMs(ttftMs, e2eMs, row.completionTokens),
-    medianItlMs: median(sortSamples(gaps)),
+    medianItlMs: medianOf(gaps),
     maxItlMs: gaps.length > 0 ? Math.max(...gaps) : undefined,
     promptTokens: row.promptTokens,
     completionTokens: row.completionTokens,

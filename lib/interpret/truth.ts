@@ -5,7 +5,7 @@
 import type { RunData } from '../archive/folder.js';
 import type { ChunkRow, RequestRow, TruthRow } from '../archive/tables.js';
 import type { LaunchFinding, PhaseTruth, TruthError, TruthFinding } from './findings.js';
-import { median, p99, sortSamples } from './stats.js';
+import { median, p99, sortSamples } from '../statistics/samples.js';
 
 /** Promised before any run they judge, each for every single observation. Ours. */
 export const truthLimits = {

@@ -1,5 +1,5 @@
 /** When requests are to be sent, decided before any of them is: what a server answers cannot move it. */
-import { randomFrom } from './random.js';
+import { randomFrom } from '../statistics/random.js';
 
 export interface ArrivalPlan {
   /** `fixed`: evenly spaced. `poisson`: as from many users who know nothing of each other, exponential gaps. */

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { RequestRow } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
 import type { Exchange } from './exchange.js';
-import { spreadOf, type Spread } from './spread.js';
+import { type Spread, spreadOf } from '../statistics/samples.js';
 
 export interface PlannedExchange {
   /** Position in the plan, from 0. */

@@ -4,6 +4,7 @@ import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
 import { centreText, kindOf, largestCauses, witnessText } from './cause-tables.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped } from './subject.js';
+import { medianOf } from '../statistics/samples.js';
 import { renderTable } from './table.js';
 
 interface CauseBar {
@@ -127,13 +128,8 @@ export function cellPoints(findings: CauseFindings): Chart | NoChart {
     cell,
     s: rounded(value / 1000),
   }));
-  const middleOf = (cell: string): number => {
-    const own = points
-      .filter((point) => point.cell === cell)
-      .map(({ s }) => s)
-      .sort((a, b) => a - b);
-    return own[Math.floor(own.length / 2)] ?? 0;
-  };
+  const middleOf = (cell: string): number =>
+    medianOf(points.filter((point) => point.cell === cell).map(({ s }) => s)) ?? 0;
   const cells = [...new Set(points.map(({ cell }) => cell))].sort((a, b) => middleOf(b) - middleOf(a));
   const [slowest, fastest] = [cells[0] ?? '', cells.at(-1) ?? ''];
   const title = stamped(

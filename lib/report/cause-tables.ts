@@ -3,7 +3,7 @@ import type { Effect } from '../causes/contrasts.js';
 import type { CauseFindings, ExperimentData } from '../causes/findings.js';
 import type { CauseRow } from '../causes/ledger.js';
 import type { PredictionTest, StartModel } from '../causes/prediction.js';
-import { centreOf, type CentreInterval } from '../causes/signedrank.js';
+import { type CentreInterval, centreOf } from '../statistics/intervals.js';
 import type { SimulatedEffect } from '../causes/simulation.js';
 import { leastSilenceShare } from '../causes/silence.js';
 import type { EngineKind } from '../archive/record.js';

@@ -1,7 +1,7 @@
 /** Chart 2: every request with the seed's payload as a point, cold ones marked, by TTFT and by wall_s. */
 import type { Findings, RequestTiming } from '../interpret/findings.js';
 import { formatFactor, formatMs, formatSeconds } from '../interpret/format.js';
-import { median, sortSamples } from '../interpret/stats.js';
+import { medianOf } from '../statistics/samples.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
@@ -105,7 +105,7 @@ function warmLevels(points: readonly Point[]): Level[] {
   const warm = points.filter((point) => point.name === 'warm');
   const keys = new Map(warm.map(({ measure, launch }) => [`${measure} ${launch}`, { measure, launch }]));
   return [...keys.values()].flatMap((key) => {
-    const ms = median(sortSamples(warm.filter((point) => isAt(point, key)).map((point) => point.ms)));
+    const ms = medianOf(warm.filter((point) => isAt(point, key)).map((point) => point.ms));
     return ms === undefined ? [] : [{ ...key, ms: rounded(ms) }];
   });
 }

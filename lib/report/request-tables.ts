@@ -1,9 +1,9 @@
 /** Requests -> tables: the seed's cold/warm and variance tables, prefix rows, every TTFT definition. */
 import type { RequestRow } from '../archive/tables.js';
-import type { Findings, RequestTiming, Summary } from '../interpret/findings.js';
+import type { Findings, RequestTiming } from '../interpret/findings.js';
+import { summarize, type Summary } from '../statistics/summary.js';
 import { formatMs, formatPercent } from '../interpret/format.js';
 import { peersWithoutStream, peerTtfts } from '../interpret/definitions.js';
-import { summarize } from '../interpret/stats.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable, type Cell } from './table.js';
 

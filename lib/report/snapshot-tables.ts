@@ -2,7 +2,7 @@
 import type { RunData } from '../archive/folder.js';
 import type { EnergyFinding, ObserverFinding, SamplingFinding } from '../interpret/findings.js';
 import { formatMs, formatNumber, formatPercent, formatQuantity } from '../interpret/format.js';
-import { sortSamples, median } from '../interpret/stats.js';
+import { medianOf } from '../statistics/samples.js';
 import { noGpuText, stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
 
@@ -210,5 +210,5 @@ export function stopwatchTable({ data, findings }: InterpretedRun): string {
 }
 
 function row(quantity: string, values: readonly number[]): (string | number | undefined)[] {
-  return [quantity, values.length, median(sortSamples(values)), values.length > 0 ? Math.max(...values) : undefined];
+  return [quantity, values.length, medianOf(values), values.length > 0 ? Math.max(...values) : undefined];
 }

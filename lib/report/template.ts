@@ -5,7 +5,8 @@
 import type { RunData } from '../archive/folder.js';
 import type { EngineKind } from '../archive/record.js';
 import type { SnapshotRow } from '../archive/tables.js';
-import type { BandFinding, Findings, RequestTiming, Summary } from '../interpret/findings.js';
+import type { BandFinding, Findings, RequestTiming } from '../interpret/findings.js';
+import type { Summary } from '../statistics/summary.js';
 import { formatNumber, formatPercent, formatQuantity } from '../interpret/format.js';
 import { differencesFromSeed, seedDifferencesTable } from './frozen-tables.js';
 import { requestNote, warmTimings } from './request-tables.js';

@@ -2,7 +2,7 @@
 import type { ChunkRow, RequestRow } from '../archive/tables.js';
 import type { Findings, RequestTiming } from '../interpret/findings.js';
 import { formatMs } from '../interpret/format.js';
-import { median, sortSamples } from '../interpret/stats.js';
+import { medianOf } from '../statistics/samples.js';
 import { framed, meaningColours, rounded, type Chart, type NoChart } from './chart.js';
 import { downsample } from './downsample.js';
 import { warmTimings } from './request-tables.js';
@@ -109,10 +109,10 @@ function tokensTitle(findings: Findings): string {
   );
   const ofSameLaunch = warmTimings(findings, cold?.launch).filter((timing) => timing.streamed);
   const warm = ofSameLaunch.length > 0 ? ofSameLaunch : warmTimings(findings).filter((timing) => timing.streamed);
-  const medianOf = (pick: (timing: RequestTiming) => number | undefined): number | undefined =>
-    median(sortSamples(warm.flatMap((timing) => pick(timing) ?? [])));
-  const warmTtftMs = medianOf((timing) => timing.ttftMs);
-  const warmE2eMs = medianOf((timing) => timing.e2eMs);
+  const ofWarm = (pick: (timing: RequestTiming) => number | undefined): number | undefined =>
+    medianOf(warm.flatMap((timing) => pick(timing) ?? []));
+  const warmTtftMs = ofWarm((timing) => timing.ttftMs);
+  const warmE2eMs = ofWarm((timing) => timing.e2eMs);
   if (cold?.ttftMs === undefined || warmTtftMs === undefined)
     return 'When the text arrived: there is no pair of cold and warm streams to compare';
   const start = `The cold stream began ${difference(cold.ttftMs - warmTtftMs)} than the warm median`;

@@ -1,4 +1,5 @@
 /** How often readings were really taken, how often a figure really changed, and its band over a window. Pure. */
+import { quantile, sortSamples } from '../statistics/samples.js';
 
 interface Stamped {
   readonly atMs: number;
@@ -41,22 +42,10 @@ export function bandOf<R extends Stamped>(
   toMs: number,
 ): Band | undefined {
   const inWindow = rows.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
-  const sorted = valuesOf(inWindow, column)
-    .map(({ value }) => value)
-    .sort((a, b) => a - b);
-  const [low, median, high] = [0.05, 0.5, 0.95].map((share) => quantileOfSorted(sorted, share));
+  const sorted = sortSamples(valuesOf(inWindow, column).map(({ value }) => value));
+  const [low, median, high] = [0.05, 0.5, 0.95].map((share) => quantile(sorted, share));
   if (low === undefined || median === undefined || high === undefined) return undefined;
   return { n: sorted.length, median, low, high, distinctPerS: rateOfDistinctUpdates(inWindow, column) };
-}
-
-/** Linear interpolation between order statistics: the k-th of n values (k from 0) stands at share k / (n - 1). */
-function quantileOfSorted(sorted: readonly number[], share: number): number | undefined {
-  const position = (sorted.length - 1) * share;
-  const below = sorted[Math.floor(position)];
-  const above = sorted[Math.ceil(position)];
-  return below === undefined || above === undefined
-    ? undefined
-    : below + (above - below) * (position - Math.floor(position));
 }
 
 function valuesOf<R extends Stamped>(
@@ -97,8 +86,8 @@ export function achievedRate(
   const own = gaps.filter((gap) => !planned.some(({ fromAtMs, toAtMs }) => gap.fromMs < toAtMs && gap.toMs > fromAtMs));
   const pauses = own.map(({ fromMs, toMs }) => toMs - fromMs);
   const spanMs = pauses.reduce((sum, pause) => sum + pause, 0);
-  const sorted = [...pauses].sort((a, b) => a - b);
-  const median = quantileOfSorted(sorted, 0.5);
+  const sorted = sortSamples(pauses);
+  const median = quantile(sorted, 0.5);
   const longest = sorted[sorted.length - 1];
   if (median === undefined || longest === undefined || spanMs <= 0) return undefined;
   const stretches = 1 + gaps.length - own.length;

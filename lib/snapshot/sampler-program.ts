@@ -5,10 +5,10 @@
  *
  * Run as `node --import tsx lib/snapshot/sampler-program.ts`; see sampler-protocol.ts for what goes over its pipes.
  */
-import { createInterface } from 'node:readline';
 import { appendRows } from '../archive/folder.js';
 import { tables, type GpuRow, type PauseRow, type ProcessRow, type SampleRow } from '../archive/tables.js';
 import { createClock, type Clock } from '../clock.js';
+import { readJsonLines } from '../launch/jsonlines.js';
 import { noGpuSampling, openGpuSampling, type GpuSampling } from './gpu-sampling.js';
 import { openHostSampling, type HostSampling } from './host-sampling.js';
 import type { SamplerJob, SamplerReply, SamplerRequest } from './sampler-protocol.js';
@@ -25,25 +25,29 @@ process.on('SIGINT', () => undefined);
 // A dead kernel's closed pipe must not end the sampler before it has written its last rows.
 process.stdout.on('error', () => undefined);
 
-const input = createInterface({ input: process.stdin });
-input.once('line', (line) => sample(JSON.parse(line) as SamplerJob));
+let sampling: ((request: SamplerRequest) => void) | undefined;
+readJsonLines<SamplerJob | SamplerRequest>(process.stdin, (message) => {
+  if (sampling) sampling(message as SamplerRequest);
+  else sampling = sample(message as SamplerJob);
+});
 
 function reply(message: SamplerReply): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-function sample(job: SamplerJob): void {
+/** Begins, and gives back what takes the requests that follow. */
+function sample(job: SamplerJob): (request: SamplerRequest) => void {
   const clock = createClock(BigInt(job.clockOriginNs));
   const host = openHostSampling(job.runDir, clock);
   const gpu =
     job.noGpuBecause === undefined ? openGpuSampling(clock, job.nvmlLibrary) : noGpuSampling(job.noGpuBecause);
   const counts = { host: noTicks, gpu: gpu.noGpu === undefined ? noTicks : undefined };
-  let sampling: Sampling | undefined = startSampling(job, clock, host, gpu);
+  let ticking: Sampling | undefined = startSampling(job, clock, host, gpu);
   let paused: PauseRow | undefined;
 
   const halt = async () => {
-    const ended = await sampling?.stop();
-    sampling = undefined;
+    const ended = await ticking?.stop();
+    ticking = undefined;
     if (!ended) return;
     counts.host = sumOf(counts.host, ended.host);
     if (counts.gpu && ended.gpu) counts.gpu = sumOf(counts.gpu, ended.gpu);
@@ -57,7 +61,7 @@ function sample(job: SamplerJob): void {
     if ('launch' in request) return host.beginLaunch(request.launch);
     if ('stop' in request) return end();
     if ('pause' in request) {
-      const launch = sampling?.launch() ?? 0;
+      const launch = ticking?.launch() ?? 0;
       await halt();
       await gpu.settle();
       const atMs = clock.nowMs();
@@ -66,7 +70,7 @@ function sample(job: SamplerJob): void {
     }
     const atMs = clock.nowMs();
     endPause(atMs);
-    sampling ??= startSampling(job, clock, host, gpu);
+    ticking ??= startSampling(job, clock, host, gpu);
     reply({ paused: false, atMs });
   };
   let over = false;
@@ -78,17 +82,14 @@ function sample(job: SamplerJob): void {
     host.close();
     gpu.close();
     reply({ stopped: true, ...counts });
-    input.close();
     process.stdin.destroy();
   };
   // One after the other: a request that comes while a pause begins is answered after it.
   let answered = Promise.resolve();
-  input.on('line', (line) => {
-    answered = answered.then(() => answerTo(JSON.parse(line) as SamplerRequest));
-  });
-  input.on('close', () => void end());
+  process.stdin.on('close', () => void end());
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end());
   reply({ ready: true, gpus: gpu.gpus, driverVersion: gpu.driverVersion, noGpu: gpu.noGpu });
+  return (request) => void (answered = answered.then(() => answerTo(request)));
 }
 
 interface Sampling {

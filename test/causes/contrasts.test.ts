@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contrasts, differencesOf, effectsOf, type CellValue } from '../../lib/causes/contrasts.js';
-import { centreOf, intervalRank } from '../../lib/causes/signedrank.js';
+import { centreOf } from '../../lib/statistics/intervals.js';
 
 /** Seconds of a server that is 100 s bare; every cause has a length of its own. */
 const truth: Readonly<Record<string, number>> = {
@@ -67,15 +67,6 @@ describe('effects', () => {
 });
 
 describe('the interval of paired differences', () => {
-  it('has the exact level of the signed-rank test', () => {
-    // Tables of the test: the critical values at n = 6, 8 and 10 are 0, 3 and 8 (two-sided 5 %).
-    expect(intervalRank(5)).toBeUndefined();
-    expect(intervalRank(6)).toEqual({ rank: 1, level: 1 - 2 / 64 });
-    expect(intervalRank(8)?.rank).toBe(4);
-    expect(intervalRank(10)?.rank).toBe(9);
-    for (let n = 6; n <= 30; n += 1) expect(intervalRank(n)?.level).toBeGreaterThanOrEqual(0.95);
-  });
-
   it('is that of every pair of differences, worked out by hand', () => {
     const found = centreOf([1, 2, 3, 4, 5, 6]);
     expect(found?.centre).toBe(3.5);

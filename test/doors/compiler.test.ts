@@ -1,5 +1,5 @@
 /** What the kernel keeps of its compiler, each in a process of its own: the compiler is patched when it is loaded. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { projectRoot, removeFolder, run, temporaryFolder } from './programs.js';
@@ -93,4 +93,14 @@ test('checks anew what was changed, and never takes a fault for known', async ()
   const both = { found: ['lib.ts'], lookedIn: ['__tslab__.ts', 'lib.ts'] };
   expect(await checked(badModule, goodCell)).toEqual(both);
   expect(await checked(badModule, goodCell)).toEqual(both);
+});
+
+test('lets go of what was kept long ago, when something new is kept', async () => {
+  mkdirSync(join(folder, 'kept'));
+  const long = new Date(Date.now() - 40 * 24 * 3600 * 1000);
+  for (const name of ['old.js', 'new.js']) writeFileSync(join(folder, 'kept', name), '');
+  utimesSync(join(folder, 'kept', 'old.js'), long, long);
+  await checked(goodModule, goodCell);
+  const names = readdirSync(join(folder, 'kept')).map((name) => (name.endsWith('.checked') ? '.checked' : name));
+  expect(names.sort()).toEqual(['.checked', 'new.js']);
 });

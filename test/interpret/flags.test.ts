@@ -10,7 +10,8 @@ import {
   serialFlag,
   widestSplit,
 } from '../../lib/interpret/flags.js';
-import { autocorrelated, drawMany, shapes, uniformFrom } from './random.js';
+import { randomFrom } from '../../lib/statistics/random.js';
+import { autocorrelated, drawMany, shapes } from '../statistics/shapes.js';
 
 const rising = (step: number) => Array.from({ length: 10 }, (_, index) => 100 + step * index);
 
@@ -37,7 +38,7 @@ describe('drift', () => {
   });
 
   it('is raised by chance in about one of twenty steady samples at most', () => {
-    const random = uniformFrom(3);
+    const random = randomFrom(3);
     const raised = shapes.map(
       (shape) =>
         Array.from(
@@ -70,7 +71,7 @@ describe('neighbours alike', () => {
   });
 
   it.each(shapes)('is raised by chance in about 2.5 % of independent $name samples of 10 and 60', (shape) => {
-    const random = uniformFrom(13);
+    const random = randomFrom(13);
     for (const n of [10, 60]) {
       let raised = 0;
       for (let set = 0; set < 2000; set += 1) if (serialFlag(drawMany(shape, n, random)).raised) raised += 1;
@@ -79,7 +80,7 @@ describe('neighbours alike', () => {
   });
 
   it('is raised in nearly every sample of 60 whose values take after the one before by 0.8', () => {
-    const random = uniformFrom(15);
+    const random = randomFrom(15);
     let raised = 0;
     for (let set = 0; set < 500; set += 1) if (serialFlag(autocorrelated(0.8, 60, random)).raised) raised += 1;
     expect(raised / 500).toBeGreaterThan(0.98);
@@ -104,7 +105,7 @@ describe('two groups', () => {
   });
 
   it.each(shapes)('are raised in less than 3 % of $name samples of 10 and 25', (shape) => {
-    const random = uniformFrom(5);
+    const random = randomFrom(5);
     for (const n of [10, 25]) {
       let raised = 0;
       for (let set = 0; set < 4000; set += 1)

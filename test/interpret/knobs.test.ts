@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { sloAnchor } from '../../lib/interpret/anchor.js';
 import { checkFlags } from '../../lib/interpret/checks.js';
 import { knobFindings, knobThresholds as t, type KnobContext } from '../../lib/interpret/knobs.js';
-import { summarize } from '../../lib/interpret/stats.js';
+import { summarize } from '../../lib/statistics/summary.js';
 import { requestTimings } from '../../lib/interpret/timing.js';
 import { launchFindings } from '../../lib/interpret/launches.js';
 import { buildRun } from './run-builder.js';

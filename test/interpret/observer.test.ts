@@ -5,7 +5,7 @@ import { observerFinding } from '../../lib/interpret/observer.js';
 import { steadyWindow } from '../../lib/interpret/steady.js';
 import { requestTimings } from '../../lib/interpret/timing.js';
 import { buildRun } from './run-builder.js';
-import { uniformFrom } from './random.js';
+import { randomFrom } from '../../lib/statistics/random.js';
 
 const order = ['observed', 'unobserved', 'unobserved', 'observed', 'unobserved', 'observed', 'observed', 'unobserved'];
 
@@ -65,7 +65,7 @@ describe('the cost of watching', () => {
   });
 
   it('is not resolved where the two sides differ by chance alone, in about 19 of 20 runs', () => {
-    const random = uniformFrom(51);
+    const random = randomFrom(51);
     let resolved = 0;
     for (let run = 0; run < 200; run += 1)
       if (found(withComparison(24, () => 20 + 5 * random()).observer).verdict !== 'not resolved') resolved += 1;

@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { readRows } from '../../lib/archive/folder.js';
 import { tables } from '../../lib/archive/tables.js';
-import { median, p99, sortSamples } from '../../lib/interpret/stats.js';
+import { median, p99, sortSamples } from '../../lib/statistics/samples.js';
 import { startProber } from '../../lib/probe/client.js';
 import { parsePressureTotal } from '../../lib/snapshot/procfs.js';
 import { clock, temporaryFolder } from '../launch/place.js';

@@ -14,7 +14,7 @@ import type {
   StartupRow,
 } from '../../lib/archive/tables.js';
 import type { Findings, LaunchFinding, RequestTiming } from '../../lib/interpret/findings.js';
-import { summarize } from '../../lib/interpret/stats.js';
+import { summarize } from '../../lib/statistics/summary.js';
 import { startupTimeline } from '../../lib/launch/timeline.js';
 import type { InterpretedRun } from '../../lib/report/subject.js';
 

@@ -3,7 +3,7 @@
 'use strict';
 
 const { createHash, randomBytes } = require('node:crypto');
-const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
+const { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } = require('node:fs');
 const { basename, join } = require('node:path');
 
 const compiler = require.resolve('@tslab/typescript-for-tslab');
@@ -36,7 +36,10 @@ exports.keepChecked = function (folder) {
     const file = join(folder, `${hashOf(JSON.stringify([keyOf(program), names]))}.checked`);
     if (readKept(file) !== undefined) return getPreEmitDiagnosticsOfFiles(program, [cell]);
     const found = getPreEmitDiagnosticsOfFiles(program, files);
-    if (!found.some((one) => others.includes(one.file))) keep(file, '');
+    if (!found.some((one) => others.includes(one.file))) {
+      keep(file, '');
+      forgetOld(folder);
+    }
     return found;
   });
   replace('createWatchProgram', (host) => {
@@ -92,6 +95,19 @@ function readKept(file) {
     return readFileSync(file, 'utf8');
   } catch {
     return undefined;
+  }
+}
+
+/** What was kept long ago belongs to texts that have changed since; if not, it is made again. */
+function forgetOld(folder) {
+  const before = Date.now() - 30 * 24 * 3600 * 1000;
+  try {
+    for (const name of readdirSync(folder)) {
+      const file = join(folder, name);
+      if (statSync(file).mtimeMs < before) rmSync(file, { force: true });
+    }
+  } catch {
+    // Another kernel may be tidying too.
   }
 }
 

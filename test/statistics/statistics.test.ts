@@ -1,21 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  centreOf,
   comparePaired,
+  medianInterval,
+  pairedDifferences,
+  runsToResolve,
+  signedRankChances,
+} from '../../lib/statistics/intervals.js';
+import {
   median,
   medianAbsoluteDeviation,
-  medianInterval,
   p99,
-  pairedDifferences,
   quantile,
   quartiles,
-  runsToResolve,
-  shiftOf,
-  signedRankChances,
   sortSamples,
-  summarize,
-} from '../../lib/interpret/stats.js';
-import { autocorrelated, clumpedShapes, drawMany, shapes, uniformFrom, type Shape } from './random.js';
+} from '../../lib/statistics/samples.js';
+import { summarize } from '../../lib/statistics/summary.js';
+import { randomFrom } from '../../lib/statistics/random.js';
+import { autocorrelated, clumpedShapes, drawMany, shapes, type Shape } from './shapes.js';
 
 const values = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 60 });
 const fractions = fc.double({ min: 0, max: 1, noNaN: true });
@@ -115,7 +118,7 @@ describe('medianInterval', () => {
   });
 
   it.each(shapes)('covers the true median of a $name sample as often as its level says', (shape) => {
-    const random = uniformFrom(7);
+    const random = randomFrom(7);
     for (const n of [6, 10, 25]) {
       let covered = 0;
       let level = 0;
@@ -216,23 +219,23 @@ function keepsShift(differences: readonly number[], shift: number, level: number
   return 2 * tail > 1 - level;
 }
 
-describe('shiftOf', () => {
+describe('centreOf', () => {
   it('is worked out by hand for three differences', () => {
     // Averages of all pairs: 1, 1.5, 3.5, 2, 4, 6. Their median is 2.75.
-    expect(shiftOf([1, 2, 6])).toEqual({ n: 3, shift: 2.75, interval: undefined });
+    expect(centreOf([1, 2, 6])).toEqual({ n: 3, centre: 2.75, interval: undefined });
   });
 
   it('has no interval below six pairs, and [min, max] at 96.875 % for six', () => {
-    expect(shiftOf([1, 2, 3, 4, 5])?.interval).toBeUndefined();
-    expect(shiftOf([5, 3, 1, 9, 7, 4])?.interval).toEqual({ lower: 1, upper: 9, level: 0.96875 });
-    expect(shiftOf([])).toBeUndefined();
+    expect(centreOf([1, 2, 3, 4, 5])?.interval).toBeUndefined();
+    expect(centreOf([5, 3, 1, 9, 7, 4])?.interval).toEqual({ lower: 1, upper: 9, level: 0.96875 });
+    expect(centreOf([])).toBeUndefined();
   });
 
   it('has the level of the published table for twelve pairs: 14th smallest and largest average, 95.75 %', () => {
     // Critical value 13 at two-sided 5 % (Wilcoxon 1945): P(W <= 13) = 0.0212.
     const twelve = Array.from({ length: 12 }, (_, at) => 2 ** at);
     const averages = twelve.flatMap((a, at) => twelve.slice(at).map((b) => (a + b) / 2)).sort((a, b) => a - b);
-    const interval = shiftOf(twelve)?.interval;
+    const interval = centreOf(twelve)?.interval;
     expect([interval?.lower, interval?.upper]).toEqual([averages[13], averages[78 - 14]]);
     expect(interval?.level).toBeCloseTo(0.95752, 5);
   });
@@ -246,10 +249,10 @@ describe('shiftOf', () => {
   });
 
   it('ends its interval exactly where the test begins to reject', () => {
-    const random = uniformFrom(23);
+    const random = randomFrom(23);
     for (let set = 0; set < 40; set += 1) {
       const differences = Array.from({ length: 6 + (set % 5) }, () => random() * 10 - 3);
-      const { lower = NaN, upper = NaN } = shiftOf(differences)?.interval ?? {};
+      const { lower = NaN, upper = NaN } = centreOf(differences)?.interval ?? {};
       const step = 1e-6;
       expect([lower - step, lower + step].map((shift) => keepsShift(differences, shift, 0.95))).toEqual([false, true]);
       expect([upper - step, upper + step].map((shift) => keepsShift(differences, shift, 0.95))).toEqual([true, false]);
@@ -259,11 +262,11 @@ describe('shiftOf', () => {
   it('moves with its differences and turns around with them', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 6, maxLength: 20 }), (values) => {
-        const shift = shiftOf(values);
-        const turned = shiftOf(values.map((value) => -value));
-        expect(turned?.shift).toBeCloseTo(-(shift?.shift ?? NaN), 9);
-        expect(turned?.interval?.lower).toBeCloseTo(-(shift?.interval?.upper ?? NaN), 9);
-        expect(shiftOf(values.map((value) => value + 512))?.shift).toBeCloseTo((shift?.shift ?? NaN) + 512, 9);
+        const centre = centreOf(values);
+        const turned = centreOf(values.map((value) => -value));
+        expect(turned?.centre).toBeCloseTo(-(centre?.centre ?? NaN), 9);
+        expect(turned?.interval?.lower).toBeCloseTo(-(centre?.interval?.upper ?? NaN), 9);
+        expect(centreOf(values.map((value) => value + 512))?.centre).toBeCloseTo((centre?.centre ?? NaN) + 512, 9);
       }),
     );
   });
@@ -284,7 +287,7 @@ function shiftCoverage(draw: (n: number) => readonly number[], pairs: number, sh
       // On and off take turns in going first, as in the order of the requests.
       return pair % 2 === 0 ? first + shift - second : second + shift - first;
     });
-    const { interval } = shiftOf(differences) ?? {};
+    const { interval } = centreOf(differences) ?? {};
     level = interval?.level ?? 0;
     if (interval && interval.lower <= shift && shift <= interval.upper) covered += 1;
   }
@@ -293,7 +296,7 @@ function shiftCoverage(draw: (n: number) => readonly number[], pairs: number, sh
 
 describe('the interval of a shift, over 1,000 made-up comparisons', () => {
   it.each(shapes)('holds the true shift of $name values as often as its level says', (shape) => {
-    const random = uniformFrom(31);
+    const random = randomFrom(31);
     for (const pairs of [6, 12, 20]) {
       const { covered, level } = shiftCoverage((n) => drawMany(shape, n, random), pairs, 0.7, 0);
       expect(Math.abs(covered - level)).toBeLessThan(slack(level));
@@ -301,20 +304,20 @@ describe('the interval of a shift, over 1,000 made-up comparisons', () => {
   });
 
   it.each(clumpedShapes)('holds it at least so often where values are $name', (shape) => {
-    const random = uniformFrom(33);
+    const random = randomFrom(33);
     const { covered, level } = shiftCoverage((n) => drawMany(shape, n, random), 12, 2, 0);
     expect(covered).toBeGreaterThan(level - slack(level));
   });
 
   it('is not misled by a steady drift, because on and off take turns in going first', () => {
-    const random = uniformFrom(35);
+    const random = randomFrom(35);
     const normal = shapes[0] as Shape;
     const { covered, level } = shiftCoverage((n) => drawMany(normal, n, random), 12, 0.7, 0.3);
     expect(covered).toBeGreaterThan(level - slack(level));
   });
 
   it('keeps its level where neighbours are alike: what they share cancels', () => {
-    const random = uniformFrom(37);
+    const random = randomFrom(37);
     const { covered, level } = shiftCoverage((n) => autocorrelated(0.8, n, random), 12, 0.7, 0);
     expect(covered).toBeGreaterThan(level - slack(level));
   });
@@ -335,7 +338,7 @@ describe('the interval of a median, over 1,000 made-up samples', () => {
   it.each([...shapes, ...clumpedShapes])(
     'is held for $name values: at its level, or above where there are ties',
     (shape) => {
-      const random = uniformFrom(41);
+      const random = randomFrom(41);
       for (const n of [10, 65]) {
         const { covered, level } = coverage(() => drawMany(shape, n, random), shape.trueMedian);
         expect(level).toBeLessThan(0.98);
@@ -346,7 +349,7 @@ describe('the interval of a median, over 1,000 made-up samples', () => {
   );
 
   it('is not held where each value takes after the one before: the limit that its doc comment names', () => {
-    const random = uniformFrom(43);
+    const random = randomFrom(43);
     expect(coverage(() => autocorrelated(0.8, 60, random), 0).covered).toBeLessThan(0.8);
   });
 });
@@ -371,7 +374,7 @@ describe('runsToResolve', () => {
   });
 
   it('finds the difference in about four of five tries', () => {
-    const random = uniformFrom(11);
+    const random = randomFrom(11);
     const normal = shapes[0];
     if (!normal) throw new Error('no shape');
     // MAD of a standard normal is 0.6745.
