@@ -30,9 +30,10 @@ import {
 } from './tables.js';
 import { calibrationAsked, startTruthStream } from '../probe/truth.js';
 
-const usage = `Usage: npm run bench:probe -- [--out FOLDER] [--publish FOLDER] [--clients probe,socket,undici,node-http] [--seed 7] [--target-ms 0.5] [--asleep] [--quick]
+const usage = `Usage: npm run bench:probe -- [--out FOLDER] [--publish FOLDER] [--clients probe,socket,undici,node-http] [--seed 7] [--rounds N] [--target-ms 0.5] [--asleep] [--quick]
 --out        where everything is written; default data/runs/bench-<instant>
 --publish    a second folder without the single requests, small enough to be published
+--rounds     rounds of blocks at each number of streams: more of them narrow the intervals (default 240 at one stream, 480 at 64)
 --target-ms  also hold the p99 of the TTFT error at one stream against this limit
 --asleep     let the event loop sleep between events, also where a core could be kept awake
 --quick      few requests: shows that it works, resolves nothing`;
@@ -46,6 +47,7 @@ interface Options {
   readonly publish?: string | undefined;
   readonly names: readonly ClientName[];
   readonly seed: number;
+  readonly rounds?: number | undefined;
   readonly targetMs?: number | undefined;
   readonly asleep: boolean;
   readonly quick: boolean;
@@ -59,12 +61,13 @@ interface Scale {
   readonly rampEvents: number;
 }
 
-// 3,000 requests at one stream and 76,800 at 64 for each client. At 64, one late turn of an event loop meets up to 64
-// requests, so that a p99 from few rounds is the luck of some turns.
+// 6,000 requests at one stream and 307,200 at 64 for each client. At 64, one late turn of an event loop meets up to 64
+// requests, so that a p99 from few rounds is the luck of some turns: after 120 rounds, on two machines, an interval
+// around a ratio of 1 still reached beyond 1.5.
 const full: Scale = {
   settings: [
-    { streams: 1, rounds: 120, requests: 25, warmups: 100, asked: calibrationAsked },
-    { streams: 64, rounds: 120, requests: 640, warmups: 1280, asked: calibrationAsked },
+    { streams: 1, rounds: 240, requests: 25, warmups: 100, asked: calibrationAsked },
+    { streams: 64, rounds: 480, requests: 640, warmups: 1280, asked: calibrationAsked },
   ],
   calibration: { warmups: 20, measured: 100 },
   ramp: rampSteps,
@@ -80,6 +83,12 @@ const quick: Scale = {
   ramp: rampSteps.slice(0, 2),
   rampEvents: 10,
 };
+
+function scaleOf({ quick: few, rounds }: Options): Scale {
+  const scale = few ? quick : full;
+  if (rounds === undefined) return scale;
+  return { ...scale, settings: scale.settings.map((plan) => ({ ...plan, rounds })) };
+}
 
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
@@ -99,7 +108,7 @@ async function main(args: readonly string[]): Promise<number> {
   const out = resolve(options.out ?? join('data/runs', `bench-${startedAt.slice(0, 19).replaceAll(':', '')}`));
   if (existsSync(join(out, 'summary.json')))
     throw new UsageError(`${out} holds a bench already; give another folder with --out.`);
-  const scale = options.quick ? quick : full;
+  const scale = scaleOf(options);
   const clock = createClock();
   const loadBefore = loadavg()[0] ?? NaN;
   const mode = options.asleep ? asleepAsAsked : probeModeFor(availableParallelism());
@@ -215,9 +224,10 @@ function write(
 }
 
 /** What to type for the same bench; folders are nobody else's business. */
-function commandOf({ names, seed, targetMs, asleep, quick }: Options): string {
+function commandOf({ names, seed, rounds, targetMs, asleep, quick }: Options): string {
+  const repeated = rounds === undefined ? '' : ` --rounds ${rounds}`;
   const target = targetMs === undefined ? '' : ` --target-ms ${targetMs}`;
-  return `npm run bench:probe -- --clients ${names.join(',')} --seed ${seed}${target}${asleep ? ' --asleep' : ''}${quick ? ' --quick' : ''}`;
+  return `npm run bench:probe -- --clients ${names.join(',')} --seed ${seed}${repeated}${target}${asleep ? ' --asleep' : ''}${quick ? ' --quick' : ''}`;
 }
 
 function parseOptions(args: readonly string[]): Options | 'help' {
@@ -232,6 +242,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
         publish: text,
         clients: text,
         seed: text,
+        rounds: text,
         'target-ms': text,
         asleep: flag,
         quick: flag,
@@ -254,11 +265,15 @@ function parseOptions(args: readonly string[]): Options | 'help' {
     if (!(value > 0)) throw new UsageError(`--${name} reads "${given}"; expected a number above 0.`);
     return value;
   };
+  const rounds = numberOf('rounds', values.rounds);
+  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds <= 10_000))
+    throw new UsageError(`--rounds reads "${rounds}"; expected a whole number from 1 to 10,000.`);
   return {
     out: values.out,
     publish: values.publish,
     names: [...new Set(known)],
     seed: numberOf('seed', values.seed) ?? 7,
+    rounds,
     targetMs: numberOf('target-ms', values['target-ms']),
     asleep: values.asleep ?? false,
     quick: values.quick ?? false,

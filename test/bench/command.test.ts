@@ -23,6 +23,8 @@ it('measures, decides nothing from few requests, and writes what it saw, whole a
     '--quick',
     '--seed',
     '5',
+    '--rounds',
+    '5',
     '--out',
     out,
     '--publish',
@@ -36,7 +38,11 @@ it('measures, decides nothing from few requests, and writes what it saw, whole a
   const summary = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as BenchSummary;
   expect(summary).toMatchObject({ format: 1, seed: 5, verdict: 'not resolved', machine: { node: process.version } });
   expect(JSON.stringify(summary)).not.toContain(out);
-  expect(summary.settings.map(({ streams }) => streams)).toEqual([1, 8]);
+  expect(summary.settings.map(({ streams, rounds }) => [streams, rounds])).toEqual([
+    [1, 5],
+    [8, 5],
+  ]);
+  expect(summary.command).toContain(' --seed 5 --rounds 5 --target-ms 9 --quick');
   expect(summary.calibrationLike.calibration.n).toBe(8);
 
   const text = (file: string) => readFileSync(join(out, file), 'utf8');
@@ -75,6 +81,7 @@ it.each([
   [['--clients', 'probe'], '--clients reads "probe"; expected probe, socket and any of'],
   [['--clients', 'probe,socket,curl'], '--clients reads "probe,socket,curl"'],
   [['--target-ms', 'soon'], '--target-ms reads "soon"; expected a number above 0.'],
+  [['--rounds', '2.5'], '--rounds reads "2.5"; expected a whole number'],
   [['--fast'], "Unknown option '--fast'"],
 ])('answers %j with what is wrong and how it is used', async (args, message) => {
   const { code, err } = await bench(...args);
