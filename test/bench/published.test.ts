@@ -6,7 +6,7 @@ import { benchMarkdown, type BenchSummary } from '../../lib/bench/report.js';
 import { worst } from '../../lib/bench/summary.js';
 import { publishedBenches } from '../published.js';
 
-const largestBytes = 200 * 1024;
+const largestBytes = 300 * 1024;
 
 describe.each(publishedBenches)('%s', (dir) => {
   const summary = JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8')) as BenchSummary;
