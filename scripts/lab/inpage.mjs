@@ -80,6 +80,11 @@ export async function selectCell(index) {
   await content.scrollToItem(index, 'center');
 }
 
+/** The index of the selected cell. */
+export function readSelected() {
+  return globalThis.jupyterapp.shell.currentWidget.content.activeCellIndex;
+}
+
 /** Each chart of a cell: its width, height, and how many of its pixels differ from its first one. */
 export function measureCharts(index) {
   const { node } = globalThis.jupyterapp.shell.currentWidget.content.widgets[index];

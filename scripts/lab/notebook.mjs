@@ -5,6 +5,7 @@ import {
   measureCharts,
   readNotebook,
   readSeen,
+  readSelected,
   readTables,
   selectCell,
   watchOutputs,
@@ -15,6 +16,7 @@ const OPEN_MS = 60_000;
 const CHART_MS = 20_000;
 const MENU_MS = 10_000;
 const LOOK_EVERY_MS = 50;
+const SELECT_ATTEMPTS = 20;
 
 /** Opens `path` (below Lab's root). `limitMs`: the longest wait for anything that a notebook does. */
 export async function openNotebook(browser, lab, path, limitMs) {
@@ -34,9 +36,23 @@ export async function openNotebook(browser, lab, path, limitMs) {
       await page.waitForTimeout(LOOK_EVERY_MS);
     }
   };
+  const open = (menu) =>
+    page.locator('.lm-MenuBar-item', { hasText: new RegExp(`^${menu}$`) }).click({ timeout: MENU_MS });
+  const pick = (command) => page.locator(`.lm-Menu-item[data-command="${command}"]`).click({ timeout: MENU_MS });
   const choose = async (menu, command) => {
-    await page.locator('.lm-MenuBar-item', { hasText: new RegExp(`^${menu}$`) }).click({ timeout: MENU_MS });
-    await page.locator(`.lm-Menu-item[data-command="${command}"]`).click({ timeout: MENU_MS });
+    await open(menu);
+    await pick(command);
+  };
+  /** Opens a menu with a cell selected. Lab, still busy with the end of an interrupted run, was once seen to select another. */
+  const openFor = async (index, menu) => {
+    for (let attempt = 1; attempt <= SELECT_ATTEMPTS; attempt += 1) {
+      await page.evaluate(selectCell, index);
+      await open(menu);
+      if ((await page.evaluate(readSelected)) === index) return;
+      await page.keyboard.press('Escape');
+      await page.waitForTimeout(LOOK_EVERY_MS);
+    }
+    throw new Stop(`cell ${index} did not stay selected in ${SELECT_ATTEMPTS} attempts.`);
   };
   /** What was on the screen of a cell while it ran, state after state. */
   const seenOf = async (index) => (await page.evaluate(readSeen))[index] ?? [];
@@ -60,9 +76,12 @@ export async function openNotebook(browser, lab, path, limitMs) {
       await until('the first cell to run', ({ cells }) => cells.some(({ prompt }, at) => prompt !== before[at]));
     },
     startFrom: async (index) => {
-      await page.evaluate(selectCell, index);
-      await begin('Run', 'notebook:run-all-below');
-      await until('a cell to run', ({ cells }) => cells.some(isWaiting));
+      const promptOf = (cells) => cells.find((cell) => cell.index === index)?.prompt;
+      const before = promptOf((await read()).cells);
+      await page.evaluate(watchOutputs);
+      await openFor(index, 'Run');
+      await pick('notebook:run-all-below');
+      await until(`cell ${index} to run`, ({ cells }) => promptOf(cells) !== before);
     },
     restartAndStartAll: async () => {
       const before = (await read()).cells.length;
