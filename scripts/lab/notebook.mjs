@@ -17,6 +17,7 @@ const CHART_MS = 20_000;
 const MENU_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 const SELECT_ATTEMPTS = 20;
+const SETTLED_MS = 1000;
 
 /** Opens `path` (below Lab's root). `limitMs`: the longest wait for anything that a notebook does. */
 export async function openNotebook(browser, lab, path, limitMs) {
@@ -57,6 +58,17 @@ export async function openNotebook(browser, lab, path, limitMs) {
   /** What was on the screen of a cell while it ran, state after state. */
   const seenOf = async (index) => (await page.evaluate(readSeen))[index] ?? [];
   const isAtRest = ({ kernel, cells }) => kernel === 'idle' && !cells.some(isWaiting);
+  /** At rest, and unchanged for a while: the kernel's answers to cells that were given up still come in after the interrupt. */
+  const settled = async () => {
+    let since = performance.now();
+    let last = '';
+    return until('the notebook to settle', (notebook) => {
+      const now = JSON.stringify(notebook.cells.map(({ prompt, executionCount }) => [prompt, executionCount]));
+      if (now !== last || !isAtRest(notebook)) since = performance.now();
+      last = now;
+      return performance.now() - since > SETTLED_MS && notebook;
+    });
+  };
   /** Chooses a command that runs cells; resolves when the first of them has been taken up. */
   const begin = async (menu, command) => {
     await page.evaluate(watchOutputs);
@@ -76,12 +88,13 @@ export async function openNotebook(browser, lab, path, limitMs) {
       await until('the first cell to run', ({ cells }) => cells.some(({ prompt }, at) => prompt !== before[at]));
     },
     startFrom: async (index) => {
-      const promptOf = (cells) => cells.find((cell) => cell.index === index)?.prompt;
-      const before = promptOf((await read()).cells);
+      const { executionCount: before } = (await settled()).cells.find((cell) => cell.index === index);
       await page.evaluate(watchOutputs);
       await openFor(index, 'Run');
       await pick('notebook:run-all-below');
-      await until(`cell ${index} to run`, ({ cells }) => promptOf(cells) !== before);
+      await until(`cell ${index} to run`, ({ cells }) =>
+        cells.some((cell) => cell.index === index && (isWaiting(cell) || cell.executionCount > before)),
+      );
     },
     restartAndStartAll: async () => {
       const before = (await read()).cells.length;

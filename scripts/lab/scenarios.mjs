@@ -8,6 +8,7 @@ const LAUNCH_ENDS_S = 5;
 const REQUESTS_END_S = 3;
 /** From the restart to the last process of the old run gone. */
 const OLD_RUN_GONE_S = 5;
+const KEEPER_GONE_S = 1;
 /** New states of a live line that a reader must have had on the screen before the cell ended. */
 const LIVE_STATES = 5;
 /** States of a line after which its cell is in the middle of its work. */
@@ -68,8 +69,11 @@ async function interruptLaunch(lab) {
   const { notebook, port } = lab;
   await lab.running('launch');
   const interrupted = await interruptAt(lab, launching);
-  const left = processesWith({ DAY007_RUN_ID: interrupted.runId }).filter(({ command }) => !INSTRUMENTS.test(command));
-  const problems = [...interrupted.problems, ...left.map((one) => `left of the launch: ${one.pid} ${one.command}`)];
+  const left = () =>
+    processesWith({ DAY007_RUN_ID: interrupted.runId }).filter(({ command }) => !INSTRUMENTS.test(command));
+  // The server's keeper tells its end and then ends itself.
+  await secondsUntil(() => left().length === 0, KEEPER_GONE_S);
+  const problems = [...interrupted.problems, ...left().map((one) => `left of the launch: ${one.pid} ${one.command}`)];
   if (!(await isPortFree(port))) problems.push(`port ${port} is still taken`);
   await notebook.startFrom(cellOf(interrupted.cells, 'launch').index);
   const again = await notebook.ended('launch');
