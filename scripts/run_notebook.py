@@ -42,6 +42,8 @@ class LiveClient(NotebookClient):
         self.on_cell_error = self._keep_reply
         self.on_cell_executed = self._end_cell
         self.held_errors = []
+        self.cell_of_display = {}
+        self.filled_later = {}  # what a cell above was given by a cell below: its last text, by display id
 
     def _keep_reply(self, cell, cell_index, execute_reply):
         self.failed_reply = execute_reply["content"]
@@ -54,10 +56,10 @@ class LiveClient(NotebookClient):
         self.held_errors = []
 
     def process_message(self, msg, cell, cell_index):
-        self._show(msg["msg_type"], msg["content"])
+        self._show(msg["msg_type"], msg["content"], cell_index)
         return super().process_message(msg, cell, cell_index)
 
-    def _show(self, msg_type, content):
+    def _show(self, msg_type, content, cell_index):
         if msg_type == "stream" and content["name"] == "stderr":
             self.held_errors.append(content["text"])
         elif msg_type == "stream":
@@ -67,10 +69,13 @@ class LiveClient(NotebookClient):
             text = data.get("text/plain") or data.get("text/markdown")
             if not text:
                 return
-            if (content.get("transient") or {}).get("display_id"):
+            display_id = (content.get("transient") or {}).get("display_id")
+            if not display_id:
+                self.terminal.line(text)
+            elif self.cell_of_display.setdefault(display_id, cell_index) == cell_index:
                 self.terminal.progress(text)
             else:
-                self.terminal.line(text)
+                self.filled_later[display_id] = text
 
 
 class Run:
@@ -164,9 +169,9 @@ class Run:
 
 
 def heading_of(cell):
-    """The first Markdown heading of a cell, or ''."""
-    match = re.search(r"^#+\s+(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
-    return match.group(1).strip() if match else ""
+    """The last Markdown heading of a cell, under which the next cell stands, or ''."""
+    headings = re.findall(r"^#+\s+(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []
+    return headings[-1].strip() if headings else ""
 
 
 def merge_streams(outputs):
@@ -247,6 +252,9 @@ def main():
     run = Run(notebook, options.root, Terminal())
     asyncio.run(run.execute())
 
+    # What fills a cell at the top stands at the end here: a terminal is read from below.
+    for text in run.client.filled_later.values() if run.client else ():
+        run.terminal.line(f"\n{text}")
     name = name_of(options.notebook, options.root, options.out)
     complaint = save(notebook, options.out, name)
     if run.failure:

@@ -51,9 +51,9 @@ class Terminal:
             self.rewrites_line = True
 
     def progress(self, text):
-        """The newest state of something under way: one line, however many the text has."""
+        """The newest state of something under way, in one line: of a text with a table, what stands before it."""
         self.rewrites_line = False
-        self.progress_latest = " · ".join(line.strip() for line in text.strip().splitlines() if line.strip())
+        self.progress_latest = " · ".join(line.strip() for line in text.split("\n|", 1)[0].splitlines() if line.strip())
         if self.rewrites:
             width = shutil.get_terminal_size().columns - 1
             self._write("\r\x1b[K" + self.progress_latest[:width])

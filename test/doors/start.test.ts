@@ -47,20 +47,23 @@ describe('a notebook that runs to its end', () => {
     expect(early).not.toContain('tick 5');
     const { exitCode, stdout, stderr } = await running.ended;
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    expect(stdout).toContain('[cell 3/7] Text that comes in pieces');
-    expect(stdout.trim().split('\n').slice(-3)).toEqual([
+    expect(stdout).toContain('[cell 3/9] Text that comes in pieces');
+    expect(stdout).toContain('[cell 9/9] What a cell above is given below\n');
+    expect(stdout.trim().split('\n').slice(-5)).toEqual([
+      'loaded in the end',
+      '',
       `Run folder  ${out}`,
       `Notebook    ${join(out, 'success.ipynb')}`,
       `Page        ${join(out, 'success.html')}`,
     ]);
 
     const cells = readCodeCells('success');
-    expect(cells.map((cell) => cell.execution_count)).toEqual([1, 2, 3]);
+    expect(cells.map((cell) => cell.execution_count)).toEqual([1, 2, 3, 4]);
     expect(cells[0]?.outputs).toHaveLength(1);
     expect(
       cells[1]?.outputs.map(({ name, text, data }) => [name, [text ?? data?.['text/plain']].flat().join('')]),
     ).toEqual([
-      [undefined, 'loading 100 %'],
+      [undefined, 'loaded in the end'],
       ['stdout', '100/100 done\n'],
     ]);
     expect(Object.keys(cells[2]?.outputs[0]?.data ?? {})).toEqual([

@@ -62,6 +62,13 @@ terminal.line("next")`;
   );
 });
 
+test('of a table, progress shows what stands before it', async () => {
+  const script = String.raw`
+terminal.progress("The answer of run 1\n\n| what | value |\n| :- | :- |\n| TTFT | 1 ms |")
+terminal.end_cell()`;
+  expect(await record(false, script)).toBe('The answer of run 1\n');
+});
+
 test('on a terminal, a line that grows piece by piece is shown once, whole', async () => {
   const script = String.raw`
 terminal.text("12")
