@@ -23,7 +23,7 @@ test.skipIf(!hasChromium)(
     const notebooks = ['success', 'failure', 'remote-picture'].map(fixture);
     const { exitCode, stdout } = await run(['scripts/door.cjs', 'lab-check', ...notebooks]);
     expect(stdout).toMatch(
-      /^PASS {2}Lab: run success\.ipynb \(\d+\.\d s\)\n {6}3 code cells\n {6}charts drawn: \d+x\d+\n/,
+      /^PASS {2}Lab: run success\.ipynb \(\d+\.\d s\)\n {6}4 code cells\n {6}charts drawn: \d+x\d+\n/,
     );
     expect(stdout).toMatch(
       /\nFAIL {2}Lab: run failure\.ipynb .*\n(?: {6}.*\n)* {6}! "throw new LaunchError.*died with exit code 3/,
