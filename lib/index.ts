@@ -10,7 +10,7 @@ export { judge, showFinePrint } from './notebook/cells.js';
 
 // notebooks/cold-start.ipynb
 export { showColdStartAnswer, planColdStart, probeNode, launchDesign, showProof } from './notebook/cold-start-cells.js';
-export { showCauses, showLaunchesByCell, showWitnesses } from './notebook/cold-start-cells.js';
+export { showCauses, showLaunchesByCell, showWitnesses, watchSilence } from './notebook/cold-start-cells.js';
 export {
   judgeSeedTableByExperiment,
   showPrediction,

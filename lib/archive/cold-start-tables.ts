@@ -18,11 +18,11 @@ export const cellsTable = defineTable(
     launch: number('count', 'Launch of the run, from 1: the key into the other tables.'),
     block: number('count', 'Block of the plan.'),
     cell: text('Cell of the plan.'),
-    role: text('measure or prime.'),
+    role: text('measure, prime (fills the caches) or watch (an extra launch, to name silences).'),
     attempt: number('count', 'Try of this cell in this block, from 1: a void launch is repeated.'),
     machine: text('Which machine, as eight hex digits of a hash. A block lies on one machine.'),
     boot: text('Which boot of it, likewise: the instants of a run are those of one boot.'),
-    outcome: text('counted, void (its state has no proof) or failed (it never became ready).'),
+    outcome: text('counted, void (its state has no proof), failed (it never became ready) or watched (not measured).'),
     because: maybeText('Why it does not count.'),
     startedAtMs: number('ms', 'The setting of the state began.'),
     endedAtMs: number('ms', 'The server was gone and the row written.'),
@@ -51,7 +51,9 @@ export const cellsTable = defineTable(
 );
 
 export const probesTable = defineTable('probes.csv', 'one run of a small probe of this node or of the interpreter', {
-  probe: text('What was timed: disk-read, cache-read, start, import, context, h2d-pinned, h2d-pageable, hbm-fill.'),
+  probe: text(
+    'What was timed: disk-read, cache-read, start, import-front, import-engine, import-worker, context, h2d-pinned, h2d-pageable, hbm-fill.',
+  ),
   index: number('count', 'Repetition, from 1.'),
   atMs: number('ms', 'When it began.'),
   ms: number('ms', 'What it took, as the probe itself counts.'),
@@ -59,6 +61,22 @@ export const probesTable = defineTable('probes.csv', 'one run of a small probe o
   command: text('The command, as it can be run again.'),
 });
 
+export const stacksTable = defineTable(
+  'stacks.csv',
+  'one stretch of a start in which a process was seen at one place of its Python code',
+  {
+    launch: number('count', 'Launch of the run, from 1. It was watched, and is not measured.'),
+    pid: number('pid', 'The process.'),
+    process: text('Its name, as the kernel has it.'),
+    fromAtMs: number('ms', 'The first look that found it there.'),
+    toAtMs: number('ms', 'The last one in a row.'),
+    looks: number('count', 'Looks from the first to the last.'),
+    state: text('active (the thread was running) or waiting.'),
+    stack: text('Functions with their files, outermost first, with semicolons between.'),
+  },
+);
+
 export type PlanRow = RowOf<typeof planTable>;
 export type CellRow = RowOf<typeof cellsTable>;
 export type ProbeRow = RowOf<typeof probesTable>;
+export type StackRow = RowOf<typeof stacksTable>;

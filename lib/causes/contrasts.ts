@@ -5,7 +5,7 @@
 import type { CellName } from './cells.js';
 import { type CentreInterval, centreOf } from '../statistics/intervals.js';
 
-export type CauseId = 'A' | 'B' | 'C' | 'C-cache' | 'C-rest' | 'D' | 'AxC';
+export type CauseId = 'A' | 'B' | 'C' | 'C-cache' | 'C-rest' | 'D' | 'D-size' | 'AxC';
 
 export type Weights = Readonly<Partial<Record<CellName, number>>>;
 
@@ -77,12 +77,24 @@ export const contrasts: readonly Contrast[] = [
   {
     cause: 'D',
     name: 'KV cache and workspace',
-    how: 'large KV cache - small one',
-    weights: { 'kv-large': 1, 'kv-small': -1 },
+    how: 'the KV cache of its own choice - a small one',
+    weights: { 'both-warm': 1, 'kv-small': -1 },
   },
   {
     cause: 'D',
     name: 'KV cache and workspace',
+    how: 'the KV cache of its own choice - a small one, both eager',
+    weights: { eager: 1, 'eager-kv-small': -1 },
+  },
+  {
+    cause: 'D-size',
+    name: 'price of a large KV cache',
+    how: 'large KV cache - small one',
+    weights: { 'kv-large': 1, 'kv-small': -1 },
+  },
+  {
+    cause: 'D-size',
+    name: 'price of a large KV cache',
     how: 'large KV cache - small one, both eager',
     weights: { 'eager-kv-large': 1, 'eager-kv-small': -1 },
   },
@@ -94,7 +106,7 @@ export const contrasts: readonly Contrast[] = [
   },
 ];
 
-export const causeOrder: readonly CauseId[] = ['A', 'B', 'C', 'C-cache', 'C-rest', 'D', 'AxC'];
+export const causeOrder: readonly CauseId[] = ['A', 'B', 'C', 'C-cache', 'C-rest', 'D', 'D-size', 'AxC'];
 
 /** One counted launch as the contrasts see it: where it belongs, and one number. */
 export interface CellValue {

@@ -98,7 +98,7 @@ export function designProgress(plan: readonly PlanRow[], rows: readonly CellRow[
   const blocks = [...new Set(measured.map(({ block }) => block))];
   return {
     counted: measured.filter(isCounted).length,
-    void: rows.filter(({ outcome }) => outcome !== 'counted').length,
+    void: rows.filter(({ outcome }) => outcome === 'void' || outcome === 'failed').length,
     left: left.length,
     wholeBlocks: blocks.filter((block) => measured.filter((row) => row.block === block).every(isCounted)).length,
   };

@@ -29,7 +29,9 @@ import { proveLaunch } from './proof.js';
 import { launchOf } from './rows.js';
 import { runDesign, type DesignStep } from './run-design.js';
 import { cacheRootOf, countCacheFiles, dropCacheRoot, residentFraction, setPages, withCacheRoot } from './state.js';
-import { cellsTable, planTable, type CellRow, type PlanRow } from '../archive/cold-start-tables.js';
+import { foldLooks } from './stacks.js';
+import { watchStacks } from './watch.js';
+import { cellsTable, planTable, stacksTable, type CellRow, type PlanRow } from '../archive/cold-start-tables.js';
 
 /** What is needed of a run; a frozen run has it. */
 export interface ExperimentRun {
@@ -67,6 +69,13 @@ export interface Experiment {
   rows(): readonly CellRow[];
   /** Launch what is left. Aborting ends the launch under way; a later call goes on. */
   go(onProgress: ((progress: ExperimentProgress) => void) | undefined, signal: AbortSignal): Promise<void>;
+  /** One more launch of a cell, its Python code looked at from outside (stacks.csv). It is not measured: looking slows it. */
+  watch(
+    cell: string,
+    spy: string,
+    onLine: ((progress: LaunchProgress) => void) | undefined,
+    signal: AbortSignal,
+  ): Promise<CellRow>;
   close(): Promise<void>;
 }
 
@@ -83,6 +92,8 @@ const defaultKv = {
 } as const;
 /** Enough for a median that one slow request does not move. */
 const defaultWarmRequests = 3;
+/** Of a watched launch: a look stops its process for some hundredths of a second. */
+const lookEveryMs = 500;
 
 /** Open the experiment of a run folder: the plan is written once; found again, it is kept, and the options are not asked. */
 export function openExperiment(
@@ -121,6 +132,24 @@ export function openExperiment(
       };
       const onStep = (next: DesignStep): void => onProgress?.((step = next));
       await runDesign(plan, { readRows: rows, launch, onProgress: onStep, isOver }, signal);
+    },
+    watch: async (cell, spy, onLine, signal) => {
+      instruments ??= startInstruments(run);
+      const planned = plan.find((row) => row.cell === cell);
+      if (!planned) throw new ExperimentError(`The plan has no cell ${cell}.`);
+      const attempt: Attempt = { ...planned, block: 0, role: 'watch', attempt: 1 };
+      return launchCell({
+        run,
+        cell: cellOf(attempt),
+        attempt,
+        here,
+        instruments: await instruments,
+        warmRequests: 0,
+        ports,
+        onLine: onLine ?? (() => undefined),
+        signal,
+        spy,
+      });
     },
     close: async () => {
       const started = await instruments;
@@ -218,6 +247,8 @@ interface LaunchJob {
   readonly ports: ExperimentPorts;
   readonly onLine: (progress: LaunchProgress) => void;
   readonly signal: AbortSignal;
+  /** py-spy, where the start is to be watched. */
+  readonly spy?: string | undefined;
 }
 
 /** One launch from its state to its proof. An interruption leaves no row and rejects. */
@@ -243,7 +274,8 @@ async function launchCell(job: LaunchJob): Promise<CellRow> {
   let server: Server | undefined;
   let failure: LaunchError | undefined;
   try {
-    server = await launchServer(planOf(job, launch, root), clock, { signal: job.signal, onProgress: job.onLine });
+    const started = await launchWatched(job, launch, root);
+    server = started.server;
     const residentAfterFraction = residentFraction(weights);
     const after = countCacheFiles(root);
     const ready: LaunchRow = {
@@ -275,8 +307,9 @@ async function launchCell(job: LaunchJob): Promise<CellRow> {
           driverFilesBefore: before.driver,
           processesBefore: last?.leftoverProcesses ?? 0,
         },
-        attempt.role === 'prime',
+        attempt.role,
       ),
+      ...started.remark,
       endedAtMs: clock.nowMs(),
     };
     appendRows(dir, cellsTable, [row]);
@@ -300,6 +333,30 @@ async function launchCell(job: LaunchJob): Promise<CellRow> {
   };
   appendRows(dir, cellsTable, [row]);
   return row;
+}
+
+/** Launch, and look at what runs meanwhile where that was asked for; what was seen is on record when this resolves. */
+async function launchWatched(
+  job: LaunchJob,
+  launch: number,
+  root: string,
+): Promise<{ readonly server: Server; readonly remark?: Pick<CellRow, 'because'> }> {
+  const { run, spy } = job;
+  const launching = () =>
+    launchServer(planOf(job, launch, root), run.clock, { signal: job.signal, onProgress: job.onLine });
+  if (spy === undefined) return { server: await launching() };
+  const enough = new AbortController();
+  const { runId } = run.record;
+  const watching = watchStacks({ spy, runId, launch, clock: run.clock, intervalMs: lookEveryMs }, enough.signal);
+  try {
+    const server = await launching();
+    enough.abort();
+    const { looks, missed, problem } = await watching;
+    appendRows(run.dir, stacksTable, foldLooks(launch, looks));
+    return { server, remark: problem === undefined ? {} : { because: `${missed} looks failed: ${problem}` } };
+  } finally {
+    enough.abort();
+  }
 }
 
 function labelsOf({ block, cell, role, attempt }: Attempt, launch: number, here: MachineMark, startedAtMs: number) {
@@ -378,8 +435,8 @@ type Measured = Pick<
   | 'processesBefore'
 >;
 
-/** What the launch's rows say, and whether that proves its cell. A priming launch only has to become ready. */
-function evidenceRow(run: ExperimentRun, cell: Cell, launch: number, measured: Measured, isPrime: boolean) {
+/** What the launch's rows say, and whether that proves its cell. A priming launch and a watched one only have to become ready. */
+function evidenceRow(run: ExperimentRun, cell: Cell, launch: number, measured: Measured, role: string) {
   const data = launchOf(readRun(run.dir), launch);
   const timings = requestTimings(data.requests, data.chunks, data.startup);
   const finding: LaunchFinding | undefined = launchFindings(data, timings)[0];
@@ -397,8 +454,8 @@ function evidenceRow(run: ExperimentRun, cell: Cell, launch: number, measured: M
   };
   const proof = proveLaunch(cell, { ...seen, milestones: milestonesOf(data.startup, launch) });
   return {
-    outcome: isPrime ? 'counted' : proof.outcome,
-    because: isPrime || proof.problems.length === 0 ? undefined : proof.problems.join('; '),
+    outcome: { prime: 'counted', watch: 'watched' }[role] ?? proof.outcome,
+    because: role === 'prime' || proof.problems.length === 0 ? undefined : proof.problems.join('; '),
     readyMs: finding?.readyMs,
     ...seen,
     cacheSaid: proof.cacheSaid,

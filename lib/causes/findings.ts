@@ -9,15 +9,17 @@ import { judgeSeedTable, type JudgedCell } from './judged.js';
 import { causeLedger, type CauseLedger } from './ledger.js';
 import { launchMeasures } from './measures.js';
 import { absentProbes } from './probes.js';
-import { silencesOf, type Silence } from './silence.js';
+import { namedByLooks, silencesOf, watchedStretches, type Silence, type WatchedStretch } from './silence.js';
 import { medianOf } from '../statistics/samples.js';
 import {
   cellsTable,
   planTable,
   probesTable,
+  stacksTable,
   type CellRow,
   type PlanRow,
   type ProbeRow,
+  type StackRow,
 } from '../archive/cold-start-tables.js';
 import { processWitness, witnessesOf, type PlacedMeasures, type Witness } from './witnesses.js';
 
@@ -27,6 +29,7 @@ export interface ExperimentData {
   readonly plan: readonly PlanRow[];
   readonly rows: readonly CellRow[];
   readonly probes: readonly ProbeRow[];
+  readonly stacks: readonly StackRow[];
 }
 
 export interface CauseFindings {
@@ -44,7 +47,22 @@ export interface CauseFindings {
   readonly silences: readonly Silence[];
   /** Median over the all-cold launches of the share of launch -> ready that no phase names. */
   readonly unnamedShare?: number | undefined;
+  /** The launches whose Python code was looked at. */
+  readonly watched: readonly WatchedLaunch[];
   readonly judged: readonly JudgedCell[];
+}
+
+export interface WatchedLaunch {
+  readonly launch: number;
+  readonly cell: string;
+  readonly readyMs: number;
+  /** Of it: named by no phase. */
+  readonly remainderMs: number;
+  /** Of that: with a process found running. */
+  readonly namedMs: number;
+  readonly stretches: readonly WatchedStretch[];
+  /** Looks that failed, if any. */
+  readonly because?: string | undefined;
 }
 
 export const isExperiment = (dir: string): boolean => existsSync(join(dir, planTable.file));
@@ -55,6 +73,7 @@ export function readExperiment(dir: string): ExperimentData {
     plan: readRows(dir, planTable),
     rows: readRows(dir, cellsTable),
     probes: readRows(dir, probesTable),
+    stacks: readRows(dir, stacksTable),
   };
 }
 
@@ -98,6 +117,7 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
     ],
     silences: runs.flatMap((run) => silencesOfRun(run)),
     unnamedShare: medianOf(allCold.map(({ remainderMs, readyMs }) => remainderMs / readyMs)),
+    watched: runs.flatMap((run) => watchedLaunches(run)),
     judged: judgeSeedTable(
       runs.flatMap((run) => countedRows(run).map(({ launch, cell }) => ({ data: run.data, launch, cell }))),
       values,
@@ -127,6 +147,19 @@ function silencesOfRun(run: ExperimentData): Silence[] {
     finding.timeline && counted.has(launch) ? [finding.timeline] : [],
   );
   return silencesOf(run.data, timelines);
+}
+
+function watchedLaunches({ data, rows, stacks }: ExperimentData): WatchedLaunch[] {
+  const measures = new Map(launchMeasures(data).map((one) => [one.launch, one]));
+  return rows
+    .filter(({ outcome }) => outcome === 'watched')
+    .flatMap(({ launch, cell, because }): WatchedLaunch[] => {
+      const { readyMs, remainderMs, finding } = measures.get(launch) ?? {};
+      const timeline = finding?.timeline;
+      if (!timeline || readyMs === undefined || remainderMs === undefined) return [];
+      const stretches = watchedStretches(data, timeline, stacks);
+      return [{ launch, cell, readyMs, remainderMs, namedMs: namedByLooks(timeline, stacks), stretches, because }];
+    });
 }
 
 /** From what the plan adds to the starts of its cells with a large and a small KV cache; absent without them. */

@@ -37,10 +37,10 @@ const paid: Readonly<Record<CellName, readonly CauseId[]>> = {
   eager: ['B', 'D'],
   dummy: ['C-rest', 'D'],
   'kv-small': ['B', 'C-rest'],
-  'kv-large': ['B', 'C-rest', 'D'],
+  'kv-large': ['B', 'C-rest', 'D-size'],
   'eager-dummy': ['D'],
   'eager-kv-small': ['B'],
-  'eager-kv-large': ['B', 'D'],
+  'eager-kv-large': ['B', 'D-size'],
 };
 
 export interface PlacedLaunch {

@@ -56,7 +56,7 @@ export function causeLedger(input: LedgerInput): CauseLedger {
     ...requestRows(input),
   ];
   const shared = (row: CauseRow): CauseRow =>
-    wall && row.centre && row.window === 'launch -> ready' && row.cause !== 'AxC'
+    wall && row.centre && row.window === 'launch -> ready' && !['AxC', 'D-size'].includes(row.cause)
       ? { ...row, share: row.centre.centre / wall.centre }
       : row;
   return { wall, rows: rows.map(shared) };
@@ -80,7 +80,7 @@ function floorOf(cause: string, { probes, weightsBytes, kvDifferenceBytes, devic
     return device === 'cuda'
       ? floor(weightsBytes, 'h2d-pinned', 'the best copy from pinned memory to this GPU')
       : floor(weightsBytes, 'cache-read', 'the best read out of the page cache');
-  if (cause === 'D' && device === 'cuda') return floor(kvDifferenceBytes, 'hbm-fill', 'the best fill of this HBM');
+  if (cause === 'D-size' && device === 'cuda') return floor(kvDifferenceBytes, 'hbm-fill', 'the best fill of this HBM');
   if (cause === 'E' && device === 'cuda')
     return floor(weightsBytes, 'hbm-fill', 'every weight passes once; the rate is that of a fill');
   return { floor: 'none: no bytes that must be moved' };
@@ -92,10 +92,16 @@ function processCost({
   engineProcesses,
   device,
 }: LedgerInput): { centre: CentreInterval; how: string } | undefined {
-  const imports = timesOf(probes, 'import');
-  if (engineProcesses === undefined || imports.length === 0) return undefined;
-  const contexts = device === 'cuda' ? timesOf(probes, 'context') : [];
-  const centre = centreOf(imports.map((ms, at) => engineProcesses * ms + (contexts[at] ?? 0)));
+  if (engineProcesses === undefined) return undefined;
+  // A GPU's only worker lives in the engine's process; every process beyond the first two is a worker's.
+  const workers = Math.max(0, engineProcesses - 2);
+  const times = (probe: ProbeName): number[] => timesOf(probes, probe);
+  const [front, engine, worker] = [times('import-front'), times('import-engine'), times('import-worker')];
+  if (front.length === 0 || engine.length === 0 || (workers > 0 && worker.length === 0)) return undefined;
+  const contexts = device === 'cuda' ? times('context') : [];
+  const centre = centreOf(
+    front.map((ms, at) => ms + (engine[at] ?? NaN) + workers * (worker[at] ?? 0) + (contexts[at] ?? 0)),
+  );
   const context = contexts.length > 0 ? ', and one context on the GPU' : '';
   return centre && { centre, how: `own probes: ${engineProcesses} processes that start and import${context}` };
 }
@@ -137,14 +143,19 @@ function remainderRow(input: LedgerInput, g: CentreInterval | undefined): CauseR
   } as const;
   const { centre } = effectOf({ cause: 'AxC', name: '', how: '', weights: weights }, input.values);
   if (!centre) return { ...row, absent: 'no block holds every cell that it needs' };
-  const shift = -(g?.centre ?? 0);
-  const { interval } = centre;
-  const moved: CentreInterval = {
-    n: centre.n,
-    centre: centre.centre + shift,
-    ...(interval ? { interval: { ...interval, lower: interval.lower + shift, upper: interval.upper + shift } } : {}),
-  };
+  const moved = g ? minus(centre, g) : centre;
   return { ...row, centre: moved, resolved: moved.interval && excludesZero(moved.interval) };
+}
+
+/** A difference of two that were measured apart: both intervals at their worst, so the level is at least the sum of what they lack. */
+function minus(whole: CentreInterval, part: CentreInterval): CentreInterval {
+  const [a, b] = [whole.interval, part.interval];
+  const difference = { n: whole.n, centre: whole.centre - part.centre };
+  if (!a || !b) return difference;
+  return {
+    ...difference,
+    interval: { ...a, lower: a.lower - b.upper, upper: a.upper - b.lower, level: a.level + b.level - 1 },
+  };
 }
 
 /** E and F are paid by every request, also by the first; what they cost is read off warm ones, one number a block. */

@@ -9,6 +9,7 @@ import type { LaunchFinding } from '../interpret/findings.js';
 import { launchFindings, unionMs } from '../interpret/launches.js';
 import { requestTimings } from '../interpret/timing.js';
 import type { StartupTimeline, Term } from '../launch/timeline.js';
+import { groupByLaunch } from './rows.js';
 
 export interface LaunchMeasures {
   readonly launch: number;
@@ -25,6 +26,8 @@ export interface LaunchMeasures {
   readonly logKvMs: number;
   /** Log and process births: process start, imports, configuration, front end. */
   readonly logProcessMs: number;
+  /** Of these: configuration and inspection of the model. */
+  readonly logInspectionMs: number;
   /** Not covered by any phase. */
   readonly remainderMs: number;
   /** Samples: how long the server's tree was reading from storage. */
@@ -58,6 +61,7 @@ export function launchMeasures(data: RunData): LaunchMeasures[] {
         logCompileMs: termMs(timeline, ['C']),
         logKvMs: termMs(timeline, ['D']),
         logProcessMs: termMs(timeline, ['G']),
+        logInspectionMs: unionMs(timeline.phases.filter(({ name }) => name === 'Configuration and model inspection')),
         remainderMs: timeline.remainderMs,
         readingMs: readingMs(byLaunch.samples.get(launch) ?? [], timeline),
         gpuFillMs: gpuFillMs(byLaunch.gpu.get(launch) ?? [], timeline),
@@ -66,16 +70,6 @@ export function launchMeasures(data: RunData): LaunchMeasures[] {
       },
     ];
   });
-}
-
-export function groupByLaunch<Row extends { readonly launch: number }>(rows: readonly Row[]): Map<number, Row[]> {
-  const groups = new Map<number, Row[]>();
-  for (const row of rows) {
-    const group = groups.get(row.launch);
-    if (group) group.push(row);
-    else groups.set(row.launch, [row]);
-  }
-  return groups;
 }
 
 const termMs = ({ phases }: StartupTimeline, terms: readonly Term[]): number =>

@@ -12,7 +12,16 @@ import { weightFiles, type ExperimentRun } from './experiment.js';
 import { probesTable, type ProbeRow } from '../archive/cold-start-tables.js';
 
 export type ProbeName =
-  'disk-read' | 'cache-read' | 'start' | 'import' | 'context' | 'h2d-pinned' | 'h2d-pageable' | 'hbm-fill';
+  | 'disk-read'
+  | 'cache-read'
+  | 'start'
+  | 'import-front'
+  | 'import-engine'
+  | 'import-worker'
+  | 'context'
+  | 'h2d-pinned'
+  | 'h2d-pageable'
+  | 'hbm-fill';
 
 /** One timing of a probe. */
 interface Timing {
@@ -26,7 +35,13 @@ interface Probe {
   /** Runs of the command; a command may time itself several times. */
   readonly runs: number;
   readonly prepare?: (() => void) | undefined;
-  readonly read: (output: string, tookMs: number) => readonly Timing[];
+  readonly read: (output: string, saidMs: number) => readonly Timing[];
+}
+
+/** What a command printed, and when its last words came, after its start: an interpreter's end is not part of what it did. */
+interface Said {
+  readonly output: string;
+  readonly saidMs: number;
 }
 
 /** The first number of repetitions whose centre gets a 95 % interval. */
@@ -90,8 +105,8 @@ async function repeat(
 async function runOnce(run: ExperimentRun, probe: Probe, before: number, signal: AbortSignal): Promise<ProbeRow[]> {
   probe.prepare?.();
   const atMs = run.clock.nowMs();
-  const output = await execute(probe.command, run.record.engine.env, signal);
-  const timings = probe.read(output, run.clock.nowMs() - atMs);
+  const { output, saidMs } = await execute(probe.command, run, signal);
+  const timings = probe.read(output, saidMs);
   const command = quoteWords(probe.command);
   return timings.map((timing, at) => ({ probe: probe.name, index: before + at + 1, atMs, ...timing, command }));
 }
@@ -101,7 +116,7 @@ function probesOf({ record }: ExperimentRun): Probe[] {
   const python = record.engine.kind === 'rehearsal' ? undefined : interpreterOf(record.engine.command);
   return [
     ...(largest === undefined ? [] : readingProbes(largest)),
-    ...(python === undefined ? [] : processProbes(python)),
+    ...(python === undefined ? [] : processProbes(python, record.engine.device)),
     ...(python !== undefined && record.engine.device === 'cuda' ? gpuProbes(python) : []),
   ];
 }
@@ -131,17 +146,21 @@ export function parseDd(output: string): Timing {
   return { bytes: Number(found[1]), ms: Number(found[2]) * 1000 };
 }
 
-/** An interpreter that does nothing, and one that imports what the server's processes import. */
-function processProbes(python: string): Probe[] {
-  const whole = (_output: string, tookMs: number): Timing[] => [{ ms: tookMs }];
+/** An interpreter that does nothing, and ones that import what each of the server's processes imports. */
+function processProbes(python: string, device: string): Probe[] {
+  const read = (_output: string, saidMs: number): Timing[] => [{ ms: saidMs }];
+  const importing = (name: ProbeName, ...modules: readonly string[]): Probe => {
+    const command = [python, '-c', `import ${modules.join(', ')}; print("imported", flush=True)`];
+    return { name, command, runs: repetitions, read };
+  };
+  const front = importing('import-front', 'vllm.entrypoints.cli.main', 'vllm.entrypoints.openai.api_server');
+  const core = 'vllm.v1.engine.core';
   return [
-    { name: 'start', command: [python, '-c', 'pass'], runs: repetitions, read: whole },
-    {
-      name: 'import',
-      command: [python, '-c', 'import vllm.entrypoints.openai.api_server'],
-      runs: repetitions,
-      read: whole,
-    },
+    { name: 'start', command: [python, '-c', 'print("started", flush=True)'], runs: repetitions, read },
+    front,
+    ...(device === 'cuda'
+      ? [importing('import-engine', core, 'vllm.v1.worker.gpu_worker')]
+      : [importing('import-engine', core), importing('import-worker', 'vllm.v1.worker.cpu_worker')]),
   ];
 }
 
@@ -210,23 +229,26 @@ export function parseSeconds(output: string, bytes: number | undefined): Timing[
   return (JSON.parse(list) as number[]).map((seconds) => ({ ms: seconds * 1000, bytes }));
 }
 
-/** Standard output and error together. Rejects when the command fails. */
+/** Standard output and error together; the last words are standard output's. Rejects when the command fails. */
 function execute(
   [program = '', ...args]: readonly string[],
-  env: Readonly<Record<string, string>>,
+  { record, clock }: Pick<ExperimentRun, 'record' | 'clock'>,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<Said> {
   return new Promise((resolve, reject) => {
+    const startedAtMs = clock.nowMs();
     const child = spawn(program, args, {
-      env: { ...process.env, ...env, LC_ALL: 'C' },
+      env: { ...process.env, ...record.engine.env, LC_ALL: 'C' },
       stdio: ['ignore', 'pipe', 'pipe'],
       signal,
     });
     let output = '';
+    let saidMs = NaN;
     for (const pipe of [child.stdout, child.stderr]) pipe.setEncoding('utf8').on('data', (text) => (output += text));
+    child.stdout.on('data', () => (saidMs = clock.nowMs() - startedAtMs));
     child.on('error', reject);
     child.on('close', (code) => {
-      if (code === 0) resolve(output);
+      if (code === 0) resolve({ output, saidMs });
       else
         reject(
           new Error(

@@ -1,5 +1,6 @@
 /** Launches of saved runs, each with its state and its parts: what a prediction is fitted on and a simulation draws from. */
 import type { RunData } from '../archive/folder.js';
+import type { EnvironmentRecord } from '../archive/record.js';
 import type { LaunchFinding } from '../interpret/findings.js';
 import { launchFindings } from '../interpret/launches.js';
 import { requestTimings } from '../interpret/timing.js';
@@ -18,6 +19,8 @@ export interface RecordedLaunch {
   /** As the run names it. */
   readonly model: string;
   readonly device: string;
+  /** Processor and GPU, by name. */
+  readonly machine: string;
   /** Absent where the run's own proof does not settle it. */
   readonly pages?: Temperature | undefined;
   readonly compileCache?: Temperature | undefined;
@@ -47,6 +50,7 @@ function recordedLaunch(data: RunData, finding: LaunchFinding): RecordedLaunch[]
       launch: finding.launch,
       model: data.record.model.name,
       device: data.record.engine.device,
+      machine: machineOf(data.record.environment),
       pages: pagesOf(finding),
       compileCache: compileCacheOf(finding),
       weightsBytes,
@@ -56,6 +60,9 @@ function recordedLaunch(data: RunData, finding: LaunchFinding): RecordedLaunch[]
     },
   ];
 }
+
+const machineOf = ({ cpuModel, cpuCores, gpus }: EnvironmentRecord): string =>
+  [`${cpuModel}, ${cpuCores} cores`, ...gpus.map(({ name }) => name)].join(', ');
 
 export function weightsMsOf({ phases }: StartupTimeline): number | undefined {
   const lengths = phases.filter(({ term }) => term === 'A+B' || term === 'A').map((p) => p.endAtMs - p.startAtMs);

@@ -2,7 +2,9 @@
 import type { RunData } from '../archive/folder.js';
 import type { ProcessRow } from '../archive/tables.js';
 import type { StartupTimeline } from '../launch/timeline.js';
-import { groupByLaunch } from './measures.js';
+import type { StackRow } from '../archive/cold-start-tables.js';
+import { groupBy, groupByLaunch } from './rows.js';
+import { whereaboutsBetween, type Whereabouts } from './stacks.js';
 
 export interface Silence {
   readonly launch: number;
@@ -55,6 +57,53 @@ export function silencesOf(data: RunData, timelines: readonly StartupTimeline[])
     .sort((a, b) => b.lengthMs - a.lengthMs);
 }
 
+/** A stretch of a watched start that the log leaves open: a silence, or a gap between the phases; and what ran in it. */
+export interface WatchedStretch {
+  readonly launch: number;
+  /** Since spawn. */
+  readonly startMs: number;
+  readonly lengthMs: number;
+  /** The phase that covers its middle; absent: none does. */
+  readonly phase?: string | undefined;
+  /** Every process found running in it, the busiest first. */
+  readonly where: readonly Whereabouts[];
+}
+
+/** Silences and gaps of at least `leastSilenceShare` of the start, longest first; a gap inside a silence is part of it. */
+export function watchedStretches(
+  data: RunData,
+  timeline: StartupTimeline,
+  stacks: readonly StackRow[],
+): WatchedStretch[] {
+  const { launch, spawnAtMs, readyAtMs, gaps } = timeline;
+  const own = stacks.filter((row) => row.launch === launch);
+  const silences = silencesOf(data, [timeline]);
+  const isInSilence = (atMs: number): boolean =>
+    silences.some(({ startMs, lengthMs }) => atMs >= startMs && atMs <= startMs + lengthMs);
+  const open = gaps
+    .map(({ startAtMs, endAtMs }) => ({ startMs: startAtMs - spawnAtMs, lengthMs: endAtMs - startAtMs }))
+    .filter(({ lengthMs }) => lengthMs / (readyAtMs - spawnAtMs) >= leastSilenceShare)
+    .filter(({ startMs, lengthMs }) => !isInSilence(startMs + lengthMs / 2));
+  return [...silences, ...open]
+    .map(({ startMs, lengthMs, ...rest }) => ({
+      launch,
+      startMs,
+      lengthMs,
+      phase: 'phase' in rest ? rest.phase : undefined,
+      where: whereaboutsBetween(own, spawnAtMs + startMs, spawnAtMs + startMs + lengthMs),
+    }))
+    .sort((a, b) => b.lengthMs - a.lengthMs);
+}
+
+/** Of the time that no phase names: the part in which a process was found running, by the busiest one of each gap. */
+export function namedByLooks(timeline: StartupTimeline, stacks: readonly StackRow[]): number {
+  const own = stacks.filter(({ launch }) => launch === timeline.launch);
+  return timeline.gaps.reduce((sum, { startAtMs, endAtMs }) => {
+    const shares = whereaboutsBetween(own, startAtMs, endAtMs).map(({ activeShare }) => activeShare);
+    return sum + (endAtMs - startAtMs) * Math.max(0, ...shares);
+  }, 0);
+}
+
 /** CPU time each process name used between two instants, from the ticks nearest inside and before. */
 export function cpuBetween(
   rows: readonly ProcessRow[],
@@ -72,14 +121,4 @@ export function cpuBetween(
     .map(([name, cpuMs]) => ({ name, cpuMs }))
     .filter(({ cpuMs }) => cpuMs > 0)
     .sort((a, b) => b.cpuMs - a.cpuMs);
-}
-
-function groupBy<Row, Key>(rows: readonly Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {
-  const groups = new Map<Key, Row[]>();
-  for (const row of rows) {
-    const group = groups.get(keyOf(row));
-    if (group) group.push(row);
-    else groups.set(keyOf(row), [row]);
-  }
-  return groups;
 }

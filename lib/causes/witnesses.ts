@@ -6,15 +6,30 @@ import { formatMs } from '../interpret/format.js';
 import type { LaunchMeasures } from './measures.js';
 
 export type WitnessMeasure =
-  'withoutImportsMs' | 'logLoadMs' | 'logCompileMs' | 'logKvMs' | 'readingMs' | 'gpuFillMs' | 'compilerCpuMs';
+  | 'withoutImportsMs'
+  | 'logLoadMs'
+  | 'logCompileMs'
+  | 'logKvMs'
+  | 'readingMs'
+  | 'gpuFillMs'
+  | 'compilerCpuMs'
+  | 'logInspectionMs';
 
 interface WitnessRule {
   readonly cause: CauseId;
   readonly witness: string;
   readonly measure: WitnessMeasure;
-  /** CPU time of several processes at once is no stretch of the clock: shown, not held against the experiment. */
   readonly isClock: boolean;
+  /** Why it is shown and not held against the experiment. */
+  readonly notCompared?: string | undefined;
 }
+
+const cpuTime = { isClock: false, notCompared: 'CPU time of several processes, not a stretch of the clock' } as const;
+/** vLLM keeps what it found of the model's class below the same root as what it compiled. */
+const inspection = {
+  isClock: true,
+  notCompared: 'a part of it: what is known of the model is kept with the compiled code, so an empty cache pays it too',
+} as const;
 
 const withoutImports = (cause: CauseId): WitnessRule => ({
   cause,
@@ -32,11 +47,14 @@ const rules: readonly WitnessRule[] = [
   { cause: 'B', witness: 'samples: time GPU memory grew while loading', measure: 'gpuFillMs', isClock: true },
   withoutImports('C'),
   { cause: 'C', witness: 'log: phases of compiling and capture', measure: 'logCompileMs', isClock: true },
-  { cause: 'C', witness: 'process tree: CPU of compilers', measure: 'compilerCpuMs', isClock: false },
+  { cause: 'C', witness: 'process tree: CPU of compilers', measure: 'compilerCpuMs', ...cpuTime },
+  { cause: 'C', witness: 'log: the model is inspected anew', measure: 'logInspectionMs', ...inspection },
   withoutImports('C-cache'),
   { cause: 'C-cache', witness: 'log: phases of compiling and capture', measure: 'logCompileMs', isClock: true },
   withoutImports('D'),
   { cause: 'D', witness: 'log: phase of the KV cache', measure: 'logKvMs', isClock: true },
+  withoutImports('D-size'),
+  { cause: 'D-size', witness: 'log: phase of the KV cache', measure: 'logKvMs', isClock: true },
 ];
 
 export interface Witness {
@@ -70,13 +88,17 @@ export function witnessesOf(
   placed: readonly PlacedMeasures[],
   sampleIntervalMs = 100,
 ): Witness[] {
-  return rules.flatMap(({ cause, witness, measure, isClock }): Witness[] => {
+  return rules.flatMap(({ cause, witness, measure, isClock, notCompared }): Witness[] => {
     const main = effects.find((effect) => effect.cause === cause);
     if (!main) return [];
     const { centre } = effectOf(main, valuesOfMeasure(placed, measure));
     if (!centre) return [];
     const edgesMs = sampledMeasures.includes(measure) ? 2 * sampleIntervalMs : 0;
-    return [{ cause, witness, main: main.centre, centre, isClock, ...judge(main.centre, centre, isClock, edgesMs) }];
+    const verdict =
+      notCompared === undefined
+        ? judge(main.centre, centre, edgesMs)
+        : ({ verdict: 'not compared', because: notCompared } as const);
+    return [{ cause, witness, main: main.centre, centre, isClock, ...verdict }];
   });
 }
 
@@ -91,7 +113,7 @@ export function processWitness(main: CentreInterval | undefined, placed: readonl
   );
   if (!centre || !main) return [];
   const witness = 'log and births: start and imports of the processes';
-  return [{ cause: 'G', witness, main, centre, isClock: true, ...judge(main, centre, true, 0) }];
+  return [{ cause: 'G', witness, main, centre, isClock: true, ...judge(main, centre, 0) }];
 }
 
 export function valuesOfMeasure(placed: readonly PlacedMeasures[], measure: WitnessMeasure | 'readyMs'): CellValue[] {
@@ -105,11 +127,8 @@ export function valuesOfMeasure(placed: readonly PlacedMeasures[], measure: Witn
 function judge(
   main: CentreInterval | undefined,
   other: CentreInterval,
-  isClock: boolean,
   edgesMs: number,
 ): Pick<Witness, 'verdict' | 'because'> {
-  if (!isClock)
-    return { verdict: 'not compared', because: 'CPU time of several processes, not a stretch of the clock' };
   if (!main?.interval) return { verdict: 'not compared', because: 'the experiment has no interval yet' };
   const slackMs = Math.max(tolerance.ms, tolerance.fraction * Math.abs(main.centre)) + edgesMs;
   const { lower, upper } = other.interval ?? { lower: other.centre, upper: other.centre };

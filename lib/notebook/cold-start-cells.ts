@@ -8,16 +8,24 @@ import { readRunRecord } from '../archive/folder.js';
 import { designProgress } from '../causes/design.js';
 import { cellOf, openExperiment, type Experiment } from '../causes/experiment.js';
 import { estimateDesign, findRecorded, minutes, plainCells } from '../causes/estimate.js';
-import { causeFindings, isExperiment, readExperiment, type CauseFindings } from '../causes/findings.js';
+import {
+  causeFindings,
+  isExperiment,
+  readExperiment,
+  type CauseFindings,
+  type ExperimentData,
+} from '../causes/findings.js';
 import { otherRuns, resolveOptions, type ExperimentInput } from '../causes/options.js';
 import { fitStarts, testPrediction } from '../causes/prediction.js';
 import { absentProbes, runProbes } from '../causes/probes.js';
 import { recordedLaunches, type RecordedLaunch } from '../causes/recorded.js';
 import { openRun, type OpenedRun } from '../causes/resume.js';
+import { leastSilenceShare } from '../causes/silence.js';
 import { phaseNoise, simulateDesigns, type InjectedEffects } from '../causes/simulation.js';
+import { findSpy } from '../causes/watch.js';
 import { interruptible } from '../experiment/interrupt.js';
 import type { RunConfig } from '../freeze/config.js';
-import { formatMs } from '../interpret/format.js';
+import { formatMs, formatPercent } from '../interpret/format.js';
 import { causeBars, cellPoints, witnessChart } from '../report/cause-charts.js';
 import {
   causeAnswerTable,
@@ -29,8 +37,10 @@ import {
   probeTable,
   proofTable,
   simulationTable,
+  watchedTable,
   witnessTable,
 } from '../report/cause-tables.js';
+import type { LaunchProgress } from '../launch/server.js';
 import { environmentTable, modelTable } from '../report/frozen-tables.js';
 import { bulleted } from './reading.js';
 import { display, projectRoot } from './run.js';
@@ -146,6 +156,39 @@ export async function showWitnesses(cold: ColdStart): Promise<void> {
   await display.show(witnessTable(findings));
 }
 
+/**
+ * One more launch, of the state whose log was silent longest, looked at from outside with py-spy: what ran in the
+ * silences? Once per run, when its design is done.
+ */
+export async function watchSilence(cold: ColdStart): Promise<void> {
+  const { run, experiment } = cold;
+  const own = readExperiment(run.dir);
+  const [longest] = causeFindings([own]).silences;
+  const cell = own.rows.find(({ launch }) => launch === longest?.launch)?.cell;
+  const because = whyNotWatched(cold, own, cell);
+  if (experiment && because === undefined && cell !== undefined) {
+    const progress = display.progress(`Watching a start (${cell})`);
+    const onLine = ({ line, elapsedMs }: LaunchProgress) => progress.update(`${formatMs(elapsedMs)}: ${line}`);
+    await interruptible((signal) => experiment.watch(cell, findSpy() ?? '', onLine, signal));
+    progress.done(`A start was watched (${cell})`);
+  }
+  await display.show(watchedTable(read(cold), because));
+}
+
+/** Undefined: a start can be watched now, and none was. */
+function whyNotWatched(
+  { run, experiment }: ColdStart,
+  { plan, rows }: ExperimentData,
+  cell: string | undefined,
+): string | undefined {
+  if (rows.some(({ outcome }) => outcome === 'watched')) return 'one was watched before';
+  if (!experiment) return 'this is a saved run, in which no start was watched';
+  if (run.record.engine.kind === 'rehearsal') return 'the rehearsal engine is no Python program';
+  if (designProgress(plan, rows).left > 0) return 'the design is not done; a start is watched after it';
+  if (cell === undefined) return `the log was never silent for ${formatPercent(leastSilenceShare, 2)} of a start`;
+  return findSpy() === undefined ? 'there is no py-spy here (`npm run setup` installs it into `.venv`)' : undefined;
+}
+
 /** The seed's verdicts beside the experiment's, and what the state of a start does to the first request. */
 export async function judgeSeedTableByExperiment(cold: ColdStart): Promise<void> {
   const findings = read(cold);
@@ -254,7 +297,7 @@ function foundEffects({ effects }: CauseFindings): InjectedEffects {
     interactionMs: 0,
     copyMs: of('B'),
     captureMs: of('C-rest'),
-    kvMs: of('D'),
+    kvMs: of('D-size'),
   };
 }
 

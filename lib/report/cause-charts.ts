@@ -27,12 +27,12 @@ export function causeBars(findings: CauseFindings): Chart | NoChart {
       const seconds = (ms: number) => rounded(ms / 1000);
       return [
         {
-          row: row.cause === 'remainder' || row.cause.startsWith('C-') ? row.name : `${row.cause}  ${row.name}`,
+          row: row.cause === 'remainder' || isPart(row.cause) ? row.name : `${row.cause}  ${row.name}`,
           s: seconds(centre.centre),
           lowerS: seconds(centre.interval?.lower ?? centre.centre),
           upperS: seconds(centre.interval?.upper ?? centre.centre),
           floorS: row.floorMs === undefined ? undefined : seconds(row.floorMs),
-          kind: row.cause === 'remainder' ? 'remainder' : row.cause.startsWith('C-') ? 'part' : 'cause',
+          kind: row.cause === 'remainder' ? 'remainder' : isPart(row.cause) ? 'part' : 'cause',
           label: row.resolved === false ? `${formatMs(centre.centre)}, not resolved` : formatMs(centre.centre),
         },
       ];
@@ -40,7 +40,7 @@ export function causeBars(findings: CauseFindings): Chart | NoChart {
   if (bars.length === 0)
     return { kind: 'no-chart', why: 'No block holds the cells that a cause needs: launch more of the design.' };
   const title = stamped(kindOf(findings), causeTitle(findings));
-  const subtitle = `${formatCounted(findings.blocks, 'block')}; line: interval of the differences inside the blocks; tick: the least this node could do it in; lighter: parts of C; grey: not explained`;
+  const subtitle = `${formatCounted(findings.blocks, 'block')}; line: interval of the differences inside the blocks; tick: the least this node could do it in; lighter: parts of C, and the price of a large KV cache, which this start did not pay; grey: not explained`;
   return {
     kind: 'chart',
     title,
@@ -49,6 +49,9 @@ export function causeBars(findings: CauseFindings): Chart | NoChart {
     table: barTable(title, bars),
   };
 }
+
+/** Shown beside the causes, and not added to them. */
+const isPart = (cause: string): boolean => /^[CD]-/.test(cause);
 
 function causeTitle({ ledger }: CauseFindings): string {
   const [first, second] = largestCauses(ledger.rows);

@@ -1,11 +1,11 @@
 /** What an experiment on cold starts found -> tables. Every sentence is computed. */
 import type { Effect } from '../causes/contrasts.js';
-import type { CauseFindings, ExperimentData } from '../causes/findings.js';
+import type { CauseFindings, ExperimentData, WatchedLaunch } from '../causes/findings.js';
 import type { CauseRow } from '../causes/ledger.js';
 import type { PredictionTest, StartModel } from '../causes/prediction.js';
 import { type CentreInterval, centreOf } from '../statistics/intervals.js';
 import type { SimulatedEffect } from '../causes/simulation.js';
-import { leastSilenceShare } from '../causes/silence.js';
+import { leastSilenceShare, type WatchedStretch } from '../causes/silence.js';
 import type { EngineKind } from '../archive/record.js';
 import {
   formatBytes,
@@ -35,14 +35,16 @@ export function centreText(centre: CentreInterval | undefined): string | undefin
 const resolvedText = (resolved: boolean | undefined): string =>
   resolved === undefined ? 'no interval' : resolved ? 'yes' : 'not resolved';
 
+const noSuchStart = 'none counted: not in this design, or not yet';
+
 /** The answer: what a start costs in four states, the largest causes, what is left. */
 export function causeAnswerTable(findings: CauseFindings): string {
-  const { runs, ledger, blocks, machines, values } = findings;
+  const { runs, progress, ledger, blocks, machines, values } = findings;
   const first = runs[0];
   if (!first) return 'No experiment on cold starts is on record.';
   const { data } = first;
   const counted = runs.reduce((sum, { rows }) => sum + rows.filter(countsAsMeasure).length, 0);
-  const voided = runs.reduce((sum, { rows }) => sum + rows.filter(({ outcome }) => outcome !== 'counted').length, 0);
+  const voided = progress.reduce((sum, one) => sum + one.void, 0);
   const cellText = (cell: string): string | undefined =>
     centreText(centreOf(values.filter((value) => value.cell === cell).map(({ value }) => value)));
   const largest = largestCauses(ledger.rows);
@@ -55,8 +57,8 @@ export function causeAnswerTable(findings: CauseFindings): string {
         'launches',
         `${formatCount(counted)} counted, ${formatCount(voided)} void or failed; ${formatCounted(blocks, 'block')} on ${formatCounted(machines, 'machine')}`,
       ],
-      ['launch -> ready, all cold', cellText('both-cold')],
-      ['launch -> ready, all warm', cellText('both-warm')],
+      ['launch -> ready, all cold', cellText('both-cold') ?? noSuchStart],
+      ['launch -> ready, all warm', cellText('both-warm') ?? noSuchStart],
       ...largest.map((row, index): [string, Cell] => [
         index === 0 ? 'largest cause' : 'second cause',
         `${row.cause} ${row.name}: ${centreText(row.centre) ?? ''}`,
@@ -151,7 +153,7 @@ export function proofTable({ rows, data }: ExperimentData): string {
     rows: rows.map((row) => [
       row.launch,
       row.block,
-      row.role === 'prime' ? `${row.cell} (fills the caches)` : row.cell,
+      `${row.cell}${{ prime: ' (fills the caches)', watch: ' (watched)' }[row.role] ?? ''}`,
       row.role === 'prime' && row.outcome === 'counted' ? 'not measured' : row.outcome,
       row.readyMs === undefined ? undefined : row.readyMs / 1000,
       row.residentBeforeFraction === undefined ? undefined : row.residentBeforeFraction * 100,
@@ -202,7 +204,8 @@ export function causeTable(findings: CauseFindings): string {
     notes: [
       wall === undefined ? 'No all-cold start was counted.' : `The all-cold start: ${wall}.`,
       'Each time is the centre of the differences inside the blocks (Hodges-Lehmann) with the interval of the signed-rank test; G, E and F are read off repetitions.',
-      'C-cache and C-rest are the two parts of C, AxC is how far pages and compile cache depend on each other: none of them is added to the rest.',
+      'C-cache and C-rest are the two parts of C, D-size is what a large KV cache costs, AxC is how far pages and compile cache depend on each other: none of them is added to the rest.',
+      'The remainder takes G from causes that were measured apart from it: its interval has both intervals at their worst.',
     ],
   });
 }
@@ -300,7 +303,7 @@ function unnamedNote({ unnamedShare }: CauseFindings): string {
     return 'How much of an all-cold start no phase names cannot be said: none was counted.';
   const more =
     unnamedShare > mostUnnamedShare
-      ? ': more than a tenth. Start-up spans or sampled Python stacks of one launch would name it; they were not taken here'
+      ? ': more than a tenth. The next table says what ran in it, if a start was watched'
       : '';
   return `No phase of the log names ${formatPercent(unnamedShare)} of an all-cold start (middle of the launches)${more}.`;
 }
@@ -347,6 +350,62 @@ function silenceTable(findings: CauseFindings): string {
     notes:
       groups.size > silencesShown ? [`${formatCount(groups.size - silencesShown)} shorter ones are not listed.`] : [],
   });
+}
+
+/** Functions shown of a path: the innermost tell what was done, the outer ones how it came to it. */
+const framesShown = 4;
+const whereShown = 3;
+
+/** Where the processes of a watched start were while the log was silent, or between its phases; or why none was watched. */
+export function watchedTable(findings: CauseFindings, notWatchedBecause?: string): string {
+  const title = stamped(kindOf(findings), 'In the silences of a watched start: Python code that ran');
+  if (findings.watched.length === 0)
+    return `**${title}**\n\nNot looked at: ${notWatchedBecause ?? 'no launch was watched'}.`;
+  const rows = findings.watched.flatMap(({ stretches }) =>
+    stretches.flatMap(({ launch, phase, startMs, lengthMs, where }) => {
+      const shown: (WatchedStretch['where'][number] | undefined)[] =
+        where.length === 0 ? [undefined] : where.slice(0, whereShown);
+      return shown.map((one, index): Cell[] => [
+        index === 0 ? launch : undefined,
+        index === 0 ? (phase ?? 'none') : undefined,
+        index === 0 ? startMs / 1000 : undefined,
+        index === 0 ? lengthMs / 1000 : undefined,
+        one ? `${one.process} (${one.pid})` : 'no process was found running',
+        one && one.activeShare * 100,
+        one && pathText(one.path),
+      ]);
+    }),
+  );
+  return renderTable({
+    title,
+    columns: [
+      { header: 'launch', decimals: 0 },
+      { header: 'phase' },
+      { header: 'begins at (s)', decimals: 2 },
+      { header: 'lasts (s)', decimals: 2 },
+      { header: 'process' },
+      { header: 'running (% of the looks)', decimals: 0 },
+      { header: 'in' },
+    ],
+    rows,
+    notes: [
+      ...findings.watched.map(watchedNote),
+      'Each process that used the CPU was looked at about twice a second with py-spy, which stops it for the look: this launch is slower than others, and counts nowhere. Its path is that which at least half of the looks that found it running have in common, innermost function last.',
+    ],
+  });
+}
+
+function pathText(path: readonly string[]): string {
+  if (path.length === 0) return 'no place that half of these looks share';
+  const shown = path.slice(-framesShown).map((frame) => plainLine(hidePaths(frame), 90));
+  return `${path.length > framesShown ? '... > ' : ''}${shown.join(' > ')}`;
+}
+
+function watchedNote({ launch, cell, readyMs, remainderMs, namedMs, because }: WatchedLaunch): string {
+  const open = `${formatMs(remainderMs)} (${formatPercent(remainderMs / readyMs)})`;
+  const named =
+    remainderMs > 0 ? `; in ${formatPercent(namedMs / remainderMs)} of that a process was found running` : '';
+  return `Launch ${launch} (${cell}) took ${formatMs(readyMs)}. No phase names ${open} of it${named}.${because === undefined ? '' : ` ${plainLine(hidePaths(because), 160)}.`}`;
 }
 
 function spoken(line: string): string {
@@ -441,8 +500,19 @@ export function predictionTable(model: StartModel, tests: readonly PredictionTes
     ]),
     notes: [
       `Fitted on ${formatCounted(model.fittedOn.length, 'launch').replace('launchs', 'launches')} of ${fitted}, and on nothing else: weights at ${rate(model.bytesPerS.cold)} from storage and ${rate(model.bytesPerS.warm)} from the page cache; everything else ${formatMs(model.constantMs.cold)} with a cold compile cache and ${formatMs(model.constantMs.warm)} with a warm one.`,
+      ...otherMachines(model, tests),
     ],
   });
+}
+
+function otherMachines({ fittedOn }: StartModel, tests: readonly PredictionTest[]): string[] {
+  const known = new Set(fittedOn.map(({ machine }) => machine));
+  const others = tests.filter(({ launch }) => !known.has(launch.machine));
+  if (others.length === 0) return [];
+  const names = [...new Set(others.map(({ launch }) => launch.machine))].join('; ');
+  return [
+    `${formatCount(others.length)} of the ${formatCount(tests.length)} were started on another machine (${names}) than those it was fitted on (${[...known].join('; ')}): bandwidths and constants are a machine’s own, so shape and machine differ here at once.`,
+  ];
 }
 
 /** Simulated designs: does the interval keep its promise, and how wide is it? */

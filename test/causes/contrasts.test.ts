@@ -12,7 +12,7 @@ const truth: Readonly<Record<string, number>> = {
   'both-warm': 100 + 7 + 3,
   eager: 100 + 3,
   dummy: 100 + 7,
-  'kv-small': 110.5,
+  'kv-small': 109.75,
   'kv-large': 111,
 };
 const design = (blocks: number, drift: (block: number) => number): CellValue[] =>
@@ -29,7 +29,8 @@ describe('effects', () => {
     expect(of('C')).toBeCloseTo(59);
     expect(of('C-cache')).toBeCloseTo(52);
     expect(of('C-rest')).toBeCloseTo(7);
-    expect(of('D')).toBeCloseTo(0.5);
+    expect(of('D')).toBeCloseTo(0.25);
+    expect(of('D-size')).toBeCloseTo(1.25);
     expect(of('AxC')).toBeCloseTo(4);
   });
 

@@ -34,7 +34,9 @@ const probe = (name: string, ms: number, bytes?: number): ProbeRow => ({
   command: 'true',
 });
 const probes = [
-  ...Array.from({ length: 6 }, () => probe('import', 22_000)),
+  ...Array.from({ length: 6 }, () => probe('import-front', 20_000)),
+  ...Array.from({ length: 6 }, () => probe('import-engine', 24_000)),
+  ...Array.from({ length: 6 }, () => probe('import-worker', 7000)),
   ...Array.from({ length: 6 }, () => probe('context', 1000)),
   probe('disk-read', 1000, 1e9),
   probe('disk-read', 2000, 1e9),
@@ -60,7 +62,10 @@ describe('the ledger', () => {
     );
     // Levels of blocks fall out of the causes and stay in the remainder, whose centre is that of the middle blocks.
     expect(sum).toBeCloseTo(causeLedger(input).wall?.centre ?? NaN, 6);
-    expect(rowOf('G')?.centre?.centre).toBe(2 * 22_000 + 1000);
+    expect(rowOf('G')?.centre?.centre).toBe(20_000 + 24_000 + 1000);
+    expect(rowOf('G', { ...input, engineProcesses: 4, device: 'cpu' })?.centre?.centre).toBe(
+      20_000 + 24_000 + 2 * 7000,
+    );
     expect(rowOf('C')?.centre?.centre).toBe(46_000 + 12_000);
   });
 
@@ -68,8 +73,20 @@ describe('the ledger', () => {
     expect(rowOf('A')?.floorMs).toBeCloseTo(7000);
     expect(rowOf('B')?.floorMs).toBeCloseTo(140);
     expect(rowOf('C')?.floorMs).toBeUndefined();
-    expect(rowOf('D')?.floor).toMatch(/^not measured here/);
+    expect(rowOf('D-size')?.floor).toMatch(/^not measured here/);
     expect(bestBytesPerS(probes, 'disk-read')).toBe(1e9);
+  });
+
+  it('takes the price of a large KV cache from no start, and both intervals at their worst into the remainder', () => {
+    expect(rowOf('D')?.centre?.centre).toBe(500);
+    expect(rowOf('D-size')?.share).toBeUndefined();
+    const spread = { ...input, probes: probes.map((one, at) => (at < 6 ? { ...one, ms: one.ms + at * 1000 } : one)) };
+    const [g, before, after] = [rowOf('G', spread), rowOf('remainder'), rowOf('remainder', spread)].map(
+      (row) => row?.centre?.interval,
+    );
+    const steady = (rowOf('G')?.centre?.centre ?? NaN) + (before?.lower ?? NaN);
+    expect(after?.lower).toBeCloseTo(steady - (g?.upper ?? NaN));
+    expect(after?.level).toBeCloseTo(2 * 0.96875 - 1);
   });
 
   it('says why a cause has no number, and leaves G in the remainder then', () => {
@@ -107,7 +124,12 @@ describe('probes of a node', () => {
     } as unknown as ExperimentRun;
     const { signal } = new AbortController();
     const failures = await runProbes(run, undefined, signal);
-    expect(failures.map((text) => text.split(':')[0])).toEqual(['start', 'import']);
+    expect(failures.map((text) => text.split(':')[0])).toEqual([
+      'start',
+      'import-front',
+      'import-engine',
+      'import-worker',
+    ]);
     expect(failures[0]).toContain('exit code 3');
     expect(failures[0]).toContain('no such module');
     const rows = readRows(dir, probesTable);

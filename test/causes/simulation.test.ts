@@ -38,7 +38,7 @@ describe('simulated designs', () => {
 
   it.each([6, 8])('of %i blocks hold the true effect in 93 to 97 % of 1,000', (blocks) => {
     const effects = run(blocks);
-    expect(effects.map(({ cause }) => cause)).toEqual(['A', 'B', 'C', 'C-cache', 'C-rest', 'D', 'AxC']);
+    expect(effects.map(({ cause }) => cause)).toEqual(['A', 'B', 'C', 'C-cache', 'C-rest', 'D', 'D-size', 'AxC']);
     const all = effects.reduce((sum, { coverage }) => sum + coverage, 0) / effects.length;
     expect(all).toBeGreaterThanOrEqual(0.93);
     expect(all).toBeLessThanOrEqual(0.97);

@@ -68,8 +68,12 @@ const probe = (name: string, ms: number, bytes?: number): ProbeRow => ({
   bytes,
   command: `dd if=/somewhere/model.safetensors # ${name}`,
 });
-const probes = [probe('disk-read', 7000, 7.6e9), ...Array.from({ length: 6 }, (_, at) => probe('import', 22_000 + at))];
-const experiment: ExperimentData = { data, plan, rows: [...rows, voided], probes };
+const probes = [
+  probe('disk-read', 7000, 7.6e9),
+  ...Array.from({ length: 6 }, (_, at) => probe('import-front', 22_000 + at)),
+  ...Array.from({ length: 6 }, (_, at) => probe('import-engine', 22_000 + at)),
+];
+const experiment: ExperimentData = { data, plan, rows: [...rows, voided], probes, stacks: [] };
 const findings = causeFindings([experiment]);
 
 describe('the tables', () => {
@@ -110,7 +114,7 @@ describe('the tables', () => {
   });
 
   it('of an experiment that has not begun say so', () => {
-    const nothing = causeFindings([{ data, plan, rows: [], probes: [] }]);
+    const nothing = causeFindings([{ data, plan, rows: [], probes: [], stacks: [] }]);
     expect(causeAnswerTable(nothing)).toContain('0 counted');
     expect(causeBars(nothing).kind).toBe('no-chart');
     expect(cellPoints(nothing).kind).toBe('no-chart');
