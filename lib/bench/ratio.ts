@@ -15,19 +15,27 @@ export type Verdict = 'within' | 'not within' | 'not resolved';
 export const intervalLevel = 0.95;
 export const resamples = 2000;
 export const intervalMethod =
-  `${intervalLevel * 100} % percentile interval of a block bootstrap: ${resamples} times, as many rounds as there were are ` +
-  'drawn with replacement; a round brings the blocks of all clients with it, since they met the same minute of the machine; ' +
-  'the percentile is taken over all requests of the drawn blocks';
+  `${intervalLevel * 100} % percentile interval of a bootstrap in two stages: ${resamples} times, as many sittings as there were are ` +
+  'drawn with replacement, and for each as many of its rounds as it had; a sitting is one process of the clients and one of ' +
+  'the server, whose state all its rounds share; a round brings the blocks of all clients with it, since they met the same ' +
+  'minute of the machine; the percentile is taken over all requests of the drawn blocks';
 
-/** The p99 of the pooled blocks, in their unit. Throws RangeError without a value. */
-export function p99WithInterval(blocks: readonly BlockErrors[], seed: number): Interval {
-  return bootstrap(blocks.length, seed, [pool(blocks)], ([value = NaN]) => value);
+/** Whose errors a round holds: the errors of one client, and in which sitting they were measured. */
+export interface RoundErrors {
+  readonly sitting: number;
+  readonly errors: BlockErrors;
 }
 
-/** p99(blocks) / p99(against); block i of both belongs to round i. Throws RangeError when the rounds do not match. */
-export function p99Ratio(blocks: readonly BlockErrors[], against: readonly BlockErrors[], seed: number): Interval {
-  if (blocks.length !== against.length) throw new RangeError('a ratio needs the same rounds of both clients');
-  return bootstrap(blocks.length, seed, [pool(blocks), pool(against)], ([above = NaN, below = NaN]) => above / below);
+/** The p99 of the pooled rounds, in their unit. Throws RangeError without a value. */
+export function p99WithInterval(rounds: readonly RoundErrors[], seed: number): Interval {
+  return bootstrap(rounds, seed, [pool(rounds)], ([value = NaN]) => value);
+}
+
+/** p99(rounds) / p99(against); item i of both is one round. Throws RangeError when the rounds do not match. */
+export function p99Ratio(rounds: readonly RoundErrors[], against: readonly RoundErrors[], seed: number): Interval {
+  if (rounds.length !== against.length || rounds.some(({ sitting }, at) => sitting !== against[at]?.sitting))
+    throw new RangeError('a ratio needs the same rounds of both clients');
+  return bootstrap(rounds, seed, [pool(rounds), pool(against)], ([above = NaN, below = NaN]) => above / below);
 }
 
 /**
@@ -46,7 +54,8 @@ interface Pool {
   readonly sizes: readonly number[];
 }
 
-function pool(blocks: readonly BlockErrors[]): Pool {
+function pool(rounds: readonly RoundErrors[]): Pool {
+  const blocks = rounds.map(({ errors }) => errors);
   const all = blocks.flatMap((errors, block) => errors.map((value) => ({ value, block })));
   if (all.length === 0) throw new RangeError('there is no p99 of nothing');
   all.sort((a, b) => b.value - a.value);
@@ -75,24 +84,31 @@ function p99Of({ values, blocks, sizes }: Pool, times: ArrayLike<number>): numbe
 }
 
 function bootstrap(
-  rounds: number,
+  rounds: readonly RoundErrors[],
   seed: number,
   pools: readonly Pool[],
   statistic: (p99s: readonly number[]) => number,
 ): Interval {
   const random = randomFrom(seed);
   const of = (times: ArrayLike<number>) => statistic(pools.map((one) => p99Of(one, times)));
+  const sittings = [...new Set(rounds.map(({ sitting }) => sitting))].map((sitting) =>
+    rounds.flatMap((round, at) => (round.sitting === sitting ? [at] : [])),
+  );
   const drawn = Float64Array.from({ length: resamples }, () => {
-    const times = new Uint32Array(rounds);
-    for (let draw = 0; draw < rounds; draw += 1) {
-      const round = Math.floor(random() * rounds);
-      times[round] = (times[round] ?? 0) + 1;
+    const times = new Uint32Array(rounds.length);
+    for (let draw = 0; draw < sittings.length; draw += 1) {
+      // With one sitting there is nothing to choose, and the rounds alone are drawn.
+      const own = sittings[Math.floor(random() * sittings.length)] ?? [];
+      for (let inner = 0; inner < own.length; inner += 1) {
+        const at = own[Math.floor(random() * own.length)] ?? 0;
+        times[at] = (times[at] ?? 0) + 1;
+      }
     }
     return of(times);
   }).sort();
   const tail = Math.floor(((1 - intervalLevel) / 2) * resamples);
   return {
-    estimate: of(new Uint32Array(rounds).fill(1)),
+    estimate: of(new Uint32Array(rounds.length).fill(1)),
     lower: drawn[tail] ?? NaN,
     upper: drawn[resamples - 1 - tail] ?? NaN,
   };

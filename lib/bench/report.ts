@@ -2,7 +2,7 @@
 import { markdownTable } from 'markdown-table';
 import type { Spread } from '../statistics/samples.js';
 import { rampAttempts, rampLimitMs, type RampEnd } from './ramp.js';
-import { intervalMethod, type Interval } from './ratio.js';
+import type { Interval } from './ratio.js';
 import { ratioLimit, requestsForVerdict, type BenchFigures, type SettingFigures } from './summary.js';
 import { benchTables } from './tables.js';
 
@@ -35,7 +35,7 @@ export function benchMarkdown(bench: BenchSummary): string {
     machineText(bench),
     `Error: a client's stamp of an event minus the instant just before the server wrote it, one monotonic clock, server in a process of its own; the server's cost of writing is inside. Each client opens a connection for each request. Blocks of all clients are interleaved in an order drawn from seed ${bench.seed}.`,
     ...bench.settings.map(settingText),
-    `Ratio: p99 of the client over p99 of the bare socket of the same run, with its ${intervalMethod}. The rule, fixed before measuring: within when the whole interval is at or below ${ratioLimit}, not within when all of it is above, else not resolved, as it is below ${requestsForVerdict.toLocaleString('en-US')} requests of a client; for the TTFT error and the error of all events, at every number of streams.`,
+    `Ratio: p99 of the client over p99 of the bare socket of the same run, with its ${bench.method}. The rule, fixed before measuring: within when the whole interval is at or below ${ratioLimit}, not within when all of it is above, else not resolved, as it is below ${requestsForVerdict.toLocaleString('en-US')} requests of a client; for the TTFT error and the error of all events, at every number of streams.`,
     rampText(bench.ramp),
     calibrationText(bench),
     ...benchTables.map(tableText),
@@ -56,7 +56,16 @@ function machineText({ machine, mode, command, project }: BenchSummary): string 
   return `${cpuModel}, ${cores} cores; ${kernel}; Node ${node}; governor ${governor}; load ${loadBefore.toFixed(2)} before, ${loadAfter.toFixed(2)} after (the bench is in it). Waiting: ${mode}. Project ${project}; \`${command}\`.`;
 }
 
-function settingText({ streams, rounds, requestsPerBlock, warmups, asked, clients, ratios }: SettingFigures): string {
+function settingText({
+  streams,
+  sittings,
+  rounds,
+  requestsPerBlock,
+  warmups,
+  asked,
+  clients,
+  ratios,
+}: SettingFigures): string {
   const rows = clients.map(({ client, ttftErrorMs, chunkErrorMs, cpuMsPer1000Events }) => [
     client,
     String(ttftErrorMs.n),
@@ -67,7 +76,7 @@ function settingText({ streams, rounds, requestsPerBlock, warmups, asked, client
   const ratioRows = ratios.map((ratio) => [ratio.client, ratio.error, ratioText(ratio), ratio.verdict]);
   return [
     `## ${streams} ${streams === 1 ? 'stream' : 'streams at once'}`,
-    `${rounds} rounds, a block of ${requestsPerBlock} requests by each client in each, after ${warmups} that do not count; ${asked.max_tokens} events, the first after ${asked.firstDelayMs} ms, then every ${asked.chunkDelayMs} ms.`,
+    `${rounds} rounds${sittings === 1 ? '' : ` in ${sittings} sittings`}, a block of ${requestsPerBlock} requests by each client in each, after ${warmups} ${sittings === 1 ? '' : 'at the beginning of each sitting '}that do not count; ${asked.max_tokens} events, the first after ${asked.firstDelayMs} ms, then every ${asked.chunkDelayMs} ms.`,
     markdownTable(
       [
         [
@@ -111,7 +120,7 @@ function calibrationText({ calibrationLike: { bench, calibration, medianRatio, a
     row('this bench', bench),
     row('calibration, as a run of the notebook does it', calibration),
   ]);
-  return `## Beside a run's calibration\n\n${table}\n\nMedian over median: ${medianRatio.toFixed(2)}; ${agree ? 'they agree' : 'they do not agree'} (within a factor of ${ratioLimit}, either way). A run's calibration comes early in the life of its process, as its requests do; the bench's process has compiled its hot code by then.`;
+  return `## Beside a run's calibration\n\n${table}\n\nMedian over median: ${medianRatio.toFixed(2)}; ${agree ? 'they agree' : 'they do not agree'} (within a factor of ${ratioLimit}, either way). A run's calibration comes early in the life of its process, as its requests do.`;
 }
 
 function tableText(table: (typeof benchTables)[number]): string {

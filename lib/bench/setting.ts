@@ -7,11 +7,16 @@ import { runBlock, type BenchClient, type Block } from './block.js';
 
 export interface SettingPlan {
   readonly streams: number;
-  /** Each round has one block of every client, in an order drawn anew. */
+  /**
+   * Fresh processes of the clients and of the server, one pair after the other: what a process happens to be like (its
+   * compiled code, its heap) stays with all its rounds, so rounds of one process alone do not show how far it matters.
+   */
+  readonly sittings: number;
+  /** Over all sittings; each round has one block of every client, in an order drawn anew. */
   readonly rounds: number;
   /** Requests of a block. */
   readonly requests: number;
-  /** Requests of each client before the first round; they count nowhere. */
+  /** Requests of each client before the first round of a sitting; they count nowhere. */
   readonly warmups: number;
   readonly asked: TruthAsked;
 }
@@ -20,6 +25,9 @@ export interface SettingPlan {
 export interface MeasuredBlock {
   readonly streams: number;
   readonly client: string;
+  /** From 1. */
+  readonly sitting: number;
+  /** From 1, over all sittings. */
   readonly round: number;
   /** Position in its round, from 1. */
   readonly position: number;
@@ -42,17 +50,37 @@ export interface SettingRuns {
   readonly cpuBlocks: readonly MeasuredBlock[];
 }
 
-/** Rounds for the CPU time, where the others spin: a mean over some blocks is enough. */
-const cpuRounds = 5;
+/** Rounds of a sitting for the CPU time, where the others spin: a mean over some blocks is enough. */
+const cpuRounds = 1;
 
-export async function runSetting(
+/** What one sitting does. */
+export interface Sitting extends Omit<SettingPlan, 'sittings'> {
+  readonly sitting: number;
+  /** Rounds of the sittings before it. */
+  readonly roundsBefore: number;
+}
+
+/** The rounds spread over the sittings as evenly as they go; no more sittings than rounds. */
+export function sittingsOf({ sittings, rounds, ...rest }: SettingPlan): Sitting[] {
+  const count = Math.min(sittings, rounds);
+  const edge = (at: number) => Math.floor((at * rounds) / count);
+  return Array.from({ length: count }, (_, at) => ({
+    ...rest,
+    sitting: at + 1,
+    roundsBefore: edge(at),
+    rounds: edge(at + 1) - edge(at),
+  }));
+}
+
+export async function runSitting(
   names: readonly BenchClient[],
-  plan: SettingPlan,
+  plan: Sitting,
   truth: TruthStream,
   mode: ProbeMode,
   clock: Clock,
   random: () => number,
-): Promise<SettingRuns> {
+): Promise<Pick<SettingRuns, 'blocks' | 'cpuBlocks'>> {
+  const { sitting, roundsBefore } = plan;
   const body = JSON.stringify(plan.asked);
   const blockPlan = { origin: truth.origin, streams: plan.streams, bodyOf: () => body };
   const inRounds = async (rounds: number, how: ProbeMode) => {
@@ -60,7 +88,15 @@ export async function runSetting(
     for (let round = 1; round <= rounds; round += 1) {
       for (const [at, client] of shuffled(names, random).entries()) {
         const block = await awake(how, () => runBlock(client, { ...blockPlan, requests: plan.requests }, clock));
-        blocks.push(measured(block, { streams: plan.streams, client: client.name, round, position: at + 1 }));
+        blocks.push(
+          measured(block, {
+            streams: plan.streams,
+            client: client.name,
+            sitting,
+            round: roundsBefore + round,
+            position: at + 1,
+          }),
+        );
       }
     }
     return blocks;
@@ -68,12 +104,12 @@ export async function runSetting(
   for (const client of names)
     await awake(mode, () => runBlock(client, { ...blockPlan, requests: plan.warmups }, clock));
   const blocks = await inRounds(plan.rounds, mode);
-  return { plan, blocks, cpuBlocks: mode.busyCores === 0 ? blocks : await inRounds(cpuRounds, asleepAsAsked) };
+  return { blocks, cpuBlocks: mode.busyCores === 0 ? blocks : await inRounds(cpuRounds, asleepAsAsked) };
 }
 
 function measured(
   { exchanges, startAtMs, wallMs, cpuMs }: Block,
-  place: Pick<MeasuredBlock, 'streams' | 'client' | 'round' | 'position'>,
+  place: Pick<MeasuredBlock, 'streams' | 'client' | 'sitting' | 'round' | 'position'>,
 ): MeasuredBlock {
   const requests = exchanges.map((seen) => ({
     errorsMs: judgeStamps(seen).map(({ errorMs }) => errorMs),

@@ -2,8 +2,16 @@
 import type { CalibrationRow } from '../archive/tables.js';
 import { type Spread, spreadOf } from '../statistics/samples.js';
 import { rampEnds, type RampEnd, type RampPoint } from './ramp.js';
-import { decide, p99Ratio, p99WithInterval, type Interval, type Verdict } from './ratio.js';
-import type { SettingRuns } from './setting.js';
+import {
+  decide,
+  intervalMethod,
+  p99Ratio,
+  p99WithInterval,
+  type Interval,
+  type RoundErrors,
+  type Verdict,
+} from './ratio.js';
+import type { MeasuredBlock, SettingRuns } from './setting.js';
 import { chunkErrors, ttftErrors } from './tables.js';
 import type { TruthAsked } from '../probe/truth.js';
 
@@ -30,6 +38,7 @@ export interface RatioFigures extends Interval {
 
 export interface SettingFigures {
   readonly streams: number;
+  readonly sittings: number;
   readonly rounds: number;
   readonly requestsPerBlock: number;
   readonly warmups: number;
@@ -57,6 +66,8 @@ export interface AbsoluteFigures extends Interval {
 
 export interface BenchFigures {
   readonly settings: readonly SettingFigures[];
+  /** How the intervals were made. */
+  readonly method: string;
   readonly calibrationLike: CalibrationLike;
   readonly absolute?: AbsoluteFigures | undefined;
   readonly ramp: readonly RampEnd[];
@@ -72,12 +83,16 @@ export function summarizeBench(
   targetMs?: number,
 ): BenchFigures {
   const settings = runs.map((run) => settingFigures(run, seed));
-  const oneStream = blocksOf(runs.find(({ plan }) => plan.streams === 1) ?? runs[0], 'probe').map(ttftErrors);
+  const oneStream = blocksOf(runs.find(({ plan }) => plan.streams === 1) ?? runs[0], 'probe').map(roundOf(ttftErrors));
   const absolute = targetMs === undefined ? undefined : absoluteFigures(oneStream, seed, targetMs);
   const verdicts = settings.flatMap(({ ratios }) => ratios.filter(({ client }) => client === 'probe'));
   return {
     settings,
-    calibrationLike: calibrationLike(oneStream.flat(), calibration),
+    method: intervalMethod,
+    calibrationLike: calibrationLike(
+      oneStream.flatMap(({ errors }) => errors),
+      calibration,
+    ),
     absolute,
     ramp: rampEnds(points),
     verdict: worst([...verdicts.map(({ verdict }) => verdict), ...(absolute ? [absolute.verdict] : [])]),
@@ -91,15 +106,17 @@ export function worst(verdicts: readonly Verdict[]): Verdict {
 }
 
 function settingFigures(run: SettingRuns, seed: number): SettingFigures {
-  const { streams, rounds, requests, warmups, asked } = run.plan;
+  const { streams, sittings, rounds, requests, warmups, asked } = run.plan;
   const names = [...new Set(run.blocks.map(({ client }) => client))].sort();
   const ratio = (client: string, error: 'ttft' | 'chunk'): RatioFigures => {
     const errors = error === 'ttft' ? ttftErrors : chunkErrors;
-    const interval = p99Ratio(blocksOf(run, client).map(errors), blocksOf(run, 'socket').map(errors), seed);
+    const [own, socket] = [client, 'socket'].map((name) => blocksOf(run, name).map(roundOf(errors)));
+    const interval = p99Ratio(own ?? [], socket ?? [], seed);
     return { client, error, ...interval, verdict: decideFrom(rounds * requests, interval, ratioLimit) };
   };
   return {
     streams,
+    sittings: Math.min(sittings, rounds),
     rounds,
     requestsPerBlock: requests,
     warmups,
@@ -128,9 +145,14 @@ function blocksOf(run: SettingRuns | undefined, client: string) {
   return (run?.blocks ?? []).filter((block) => block.client === client).sort((a, b) => a.round - b.round);
 }
 
-function absoluteFigures(blocks: readonly (readonly number[])[], seed: number, limitMs: number): AbsoluteFigures {
-  const interval = p99WithInterval(blocks, seed);
-  return { limitMs, ...interval, verdict: decideFrom(blocks.flat().length, interval, limitMs) };
+const roundOf =
+  (errors: (block: MeasuredBlock) => number[]) =>
+  (block: MeasuredBlock): RoundErrors => ({ sitting: block.sitting, errors: errors(block) });
+
+function absoluteFigures(rounds: readonly RoundErrors[], seed: number, limitMs: number): AbsoluteFigures {
+  const interval = p99WithInterval(rounds, seed);
+  const requests = rounds.reduce((sum, { errors }) => sum + errors.length, 0);
+  return { limitMs, ...interval, verdict: decideFrom(requests, interval, limitMs) };
 }
 
 function decideFrom(requests: number, interval: Interval, limit: number): Verdict {

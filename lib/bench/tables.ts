@@ -5,11 +5,13 @@ import type { MeasuredBlock } from './setting.js';
 
 const streams = number('count', 'Requests in flight at any time.');
 const client = text('probe, socket, undici or node-http.');
-const round = number('count', 'Round, from 1: every client has one block in it.');
+const sitting = number('count', 'Sitting, from 1: one process of the clients and one of the server.');
+const round = number('count', 'Round, from 1, over all sittings: every client has one block in it.');
 
 export const benchRequestsTable = defineTable('requests.csv', 'one request of the bench', {
   streams,
   client,
+  sitting,
   round,
   index: number('count', 'Request within its block, from 1, in the order in which they ended.'),
   firstTokenErrorMs: number(
@@ -23,6 +25,7 @@ export const benchRequestsTable = defineTable('requests.csv', 'one request of th
 export const benchBlocksTable = defineTable('blocks.csv', 'one block of the bench: some requests by one client', {
   streams,
   client,
+  sitting,
   round,
   position: number('count', 'Position of the block in its round, from 1.'),
   requests: number('count', 'Requests of the block.'),
@@ -65,10 +68,11 @@ export const benchTables = [benchRequestsTable, benchBlocksTable, benchQuantiles
 export const ttftErrors = (block: MeasuredBlock): number[] => block.requests.map(({ errorsMs }) => errorsMs[0] ?? NaN);
 export const chunkErrors = (block: MeasuredBlock): number[] => block.requests.flatMap(({ errorsMs }) => errorsMs);
 
-export function requestRows({ streams, client, round, requests }: MeasuredBlock) {
+export function requestRows({ streams, client, sitting, round, requests }: MeasuredBlock) {
   return requests.map(({ errorsMs, connectMs }, at) => ({
     streams,
     client,
+    sitting,
     round,
     index: at + 1,
     firstTokenErrorMs: errorsMs[0] ?? NaN,
@@ -78,12 +82,13 @@ export function requestRows({ streams, client, round, requests }: MeasuredBlock)
 }
 
 export function blockRow(block: MeasuredBlock) {
-  const { streams, client, round, position, startAtMs, wallMs, cpuMs, requests } = block;
+  const { streams, client, sitting, round, position, startAtMs, wallMs, cpuMs, requests } = block;
   const first = sortSamples(ttftErrors(block));
   const all = sortSamples(chunkErrors(block));
   return {
     streams,
     client,
+    sitting,
     round,
     position,
     requests: requests.length,

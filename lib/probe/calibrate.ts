@@ -2,7 +2,14 @@
 import type { CalibrationRow } from '../archive/tables.js';
 import type { Clock } from '../clock.js';
 import { exchange, type Exchange } from './exchange.js';
-import { calibrationAsked, judgeStamps, startTruthStream } from './truth.js';
+import { calibrationAsked, judgeStamps, startTruthStream, type TruthAsked } from './truth.js';
+
+/**
+ * Requests sent before all others, as fast as they come back, and not recorded: they take a fraction of a second, and
+ * after about so many the hot code of client and stream is compiled (docs/instrument.md). At the pace of a real stream
+ * that would take many seconds.
+ */
+const quickRequests = 500;
 
 /**
  * Send `warmups` + `measured` streamed requests to a loopback stream and compare each stamp with the instant the
@@ -17,17 +24,17 @@ export async function calibrate(
   signal?: AbortSignal,
 ): Promise<CalibrationRow[]> {
   const truth = await startTruthStream(projectRoot, clock);
-  const plan = {
-    origin: truth.origin,
-    path: '/v1/completions',
-    body: JSON.stringify(calibrationAsked),
-    timeoutMs: 10_000,
+  const send = async (asked: TruthAsked, index: number, isWarmup: boolean): Promise<CalibrationRow> => {
+    const body = JSON.stringify(asked);
+    const plan = { origin: truth.origin, path: '/v1/completions', body, timeoutMs: 10_000 };
+    return calibrationRow(await exchange(plan, clock, signal), index, isWarmup);
   };
   try {
+    const quick = { ...calibrationAsked, firstDelayMs: 0, chunkDelayMs: 0 };
+    for (let index = 1; index <= quickRequests; index += 1) await send(quick, index, true);
     const rows: CalibrationRow[] = [];
-    for (let index = 1; index <= warmups + measured; index += 1) {
-      rows.push(calibrationRow(await exchange(plan, clock, signal), index, index <= warmups));
-    }
+    for (let index = 1; index <= warmups + measured; index += 1)
+      rows.push(await send(calibrationAsked, index, index <= warmups));
     return rows;
   } finally {
     truth.stop();

@@ -42,6 +42,7 @@ it('measures, decides nothing from few requests, and writes what it saw, whole a
     [1, 5],
     [8, 5],
   ]);
+  expect(summary.settings.map(({ sittings }) => sittings)).toEqual([2, 2]);
   expect(summary.command).toContain(' --seed 5 --rounds 5 --target-ms 9 --quick');
   expect(summary.calibrationLike.calibration.n).toBe(8);
 
@@ -58,6 +59,9 @@ it('measures, decides nothing from few requests, and writes what it saw, whole a
       expect(places.map(({ round }) => round)).toEqual(Array.from({ length: rounds }, (_, at) => at + 1));
     }
   }
+  expect(blocks.filter(({ client, streams }) => client === 'probe' && streams === 1).map((row) => row.sitting)).toEqual(
+    [1, 1, 2, 2, 2],
+  );
   const positions = new Set(blocks.filter(({ client }) => client === 'probe').map(({ position }) => position));
   expect(positions.size).toBe(2);
   const quantiles = parseRows(benchQuantilesTable, text('quantiles.csv'));

@@ -9,6 +9,7 @@ function runsOf(streams: number, rounds: number, requests: number, errorMs: Reco
     Object.entries(errorMs).map(([client, error], position): MeasuredBlock => ({
       streams,
       client,
+      sitting: 1 + (round % 2),
       round: round + 1,
       position: position + 1,
       startAtMs: 0,
@@ -17,7 +18,11 @@ function runsOf(streams: number, rounds: number, requests: number, errorMs: Reco
       requests: Array.from({ length: requests }, () => ({ errorsMs: [error, 2 * error], connectMs: 0.1 })),
     })),
   ).flat();
-  return { plan: { streams, rounds, requests, warmups: 0, asked: calibrationAsked }, blocks, cpuBlocks: blocks };
+  return {
+    plan: { streams, sittings: 2, rounds, requests, warmups: 0, asked: calibrationAsked },
+    blocks,
+    cpuBlocks: blocks,
+  };
 }
 
 const calibration = Array.from({ length: 100 }, (_, at) => ({
