@@ -10,12 +10,16 @@ import { clients } from './clients.js';
 import { runSitting } from './setting.js';
 import type { SittingJob } from './sittings.js';
 
-const { plan, names, mode, seed, clockOriginNs, projectRoot } = JSON.parse(await text(process.stdin)) as SittingJob;
-const clock = createClock(BigInt(clockOriginNs));
-const truth = await startTruthStream(projectRoot, clock);
-try {
-  const named = names.map((name) => clients[name]);
-  process.stdout.write(JSON.stringify(await runSitting(named, plan, truth, mode, clock, randomFrom(seed))));
-} finally {
-  truth.stop();
+void main();
+
+async function main(): Promise<void> {
+  const { plan, names, mode, seed, clockOriginNs, projectRoot } = JSON.parse(await text(process.stdin)) as SittingJob;
+  const clock = createClock(BigInt(clockOriginNs));
+  const truth = await startTruthStream(projectRoot, clock);
+  try {
+    const named = names.map((name) => clients[name]);
+    process.stdout.write(JSON.stringify(await runSitting(named, plan, truth, mode, clock, randomFrom(seed))));
+  } finally {
+    truth.stop();
+  }
 }
