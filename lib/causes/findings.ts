@@ -60,6 +60,8 @@ export interface WatchedLaunch {
   readonly remainderMs: number;
   /** Of that: with a process found running. */
   readonly namedMs: number;
+  /** Looks that succeeded. */
+  readonly looks: number;
   readonly stretches: readonly WatchedStretch[];
   /** Looks that failed, if any. */
   readonly because?: string | undefined;
@@ -157,8 +159,10 @@ function watchedLaunches({ data, rows, stacks }: ExperimentData): WatchedLaunch[
       const { readyMs, remainderMs, finding } = measures.get(launch) ?? {};
       const timeline = finding?.timeline;
       if (!timeline || readyMs === undefined || remainderMs === undefined) return [];
-      const stretches = watchedStretches(data, timeline, stacks);
-      return [{ launch, cell, readyMs, remainderMs, namedMs: namedByLooks(timeline, stacks), stretches, because }];
+      const own = stacks.filter((row) => row.launch === launch);
+      const looks = own.reduce((sum, row) => sum + row.looks, 0);
+      const stretches = looks === 0 ? [] : watchedStretches(data, timeline, own);
+      return [{ launch, cell, readyMs, remainderMs, namedMs: namedByLooks(timeline, own), looks, stretches, because }];
     });
 }
 

@@ -69,14 +69,13 @@ export interface WatchedStretch {
   readonly where: readonly Whereabouts[];
 }
 
-/** Silences and gaps of at least `leastSilenceShare` of the start, longest first; a gap inside a silence is part of it. */
+/** `stacks`: the rows of this launch. Silences and gaps of at least `leastSilenceShare` of the start, longest first; a gap inside a silence is part of it. */
 export function watchedStretches(
   data: RunData,
   timeline: StartupTimeline,
   stacks: readonly StackRow[],
 ): WatchedStretch[] {
   const { launch, spawnAtMs, readyAtMs, gaps } = timeline;
-  const own = stacks.filter((row) => row.launch === launch);
   const silences = silencesOf(data, [timeline]);
   const isInSilence = (atMs: number): boolean =>
     silences.some(({ startMs, lengthMs }) => atMs >= startMs && atMs <= startMs + lengthMs);
@@ -90,16 +89,15 @@ export function watchedStretches(
       startMs,
       lengthMs,
       phase: 'phase' in rest ? rest.phase : undefined,
-      where: whereaboutsBetween(own, spawnAtMs + startMs, spawnAtMs + startMs + lengthMs),
+      where: whereaboutsBetween(stacks, spawnAtMs + startMs, spawnAtMs + startMs + lengthMs),
     }))
     .sort((a, b) => b.lengthMs - a.lengthMs);
 }
 
-/** Of the time that no phase names: the part in which a process was found running, by the busiest one of each gap. */
+/** `stacks`: likewise. Of the time that no phase names: the part in which a process was found running, by the busiest one of each gap. */
 export function namedByLooks(timeline: StartupTimeline, stacks: readonly StackRow[]): number {
-  const own = stacks.filter(({ launch }) => launch === timeline.launch);
   return timeline.gaps.reduce((sum, { startAtMs, endAtMs }) => {
-    const shares = whereaboutsBetween(own, startAtMs, endAtMs).map(({ activeShare }) => activeShare);
+    const shares = whereaboutsBetween(stacks, startAtMs, endAtMs).map(({ activeShare }) => activeShare);
     return sum + (endAtMs - startAtMs) * Math.max(0, ...shares);
   }, 0);
 }

@@ -401,7 +401,9 @@ function pathText(path: readonly string[]): string {
   return `${path.length > framesShown ? '... > ' : ''}${shown.join(' > ')}`;
 }
 
-function watchedNote({ launch, cell, readyMs, remainderMs, namedMs, because }: WatchedLaunch): string {
+function watchedNote({ launch, cell, readyMs, remainderMs, namedMs, looks, because }: WatchedLaunch): string {
+  if (looks === 0)
+    return `Launch ${launch} (${cell}) was to be watched, and no process could be looked at${because === undefined ? '' : ` (${plainLine(hidePaths(because), 160)})`}: py-spy needs the right to trace it, which root has, and its own user where kernel.yama.ptrace_scope is 0.`;
   const open = `${formatMs(remainderMs)} (${formatPercent(remainderMs / readyMs)})`;
   const named =
     remainderMs > 0 ? `; in ${formatPercent(namedMs / remainderMs)} of that a process was found running` : '';

@@ -1,7 +1,7 @@
 /** Tables and charts of an experiment on cold starts, from a made-up design on launches of a real vLLM. */
 import { describe, expect, it } from 'vitest';
 import { readRun } from '../../lib/archive/folder.js';
-import type { CellRow, ProbeRow } from '../../lib/archive/cold-start-tables.js';
+import type { CellRow, ProbeRow, StackRow } from '../../lib/archive/cold-start-tables.js';
 import { designs } from '../../lib/causes/cells.js';
 import { planDesign } from '../../lib/causes/design.js';
 import { causeFindings, type ExperimentData } from '../../lib/causes/findings.js';
@@ -14,6 +14,7 @@ import {
   planTableOf,
   probeTable,
   proofTable,
+  watchedTable,
   witnessTable,
 } from '../../lib/report/cause-tables.js';
 import type { Chart } from '../../lib/report/chart.js';
@@ -119,6 +120,45 @@ describe('the tables', () => {
     expect(causeBars(nothing).kind).toBe('no-chart');
     expect(cellPoints(nothing).kind).toBe('no-chart');
     expect(witnessChart(nothing).kind).toBe('no-chart');
+  });
+});
+
+describe('a watched start', () => {
+  const [silence] = findings.silences.filter(({ launch }) => launch === 1);
+  const spawnAtMs = data.launches.find(({ launch }) => launch === 1)?.spawnAtMs ?? NaN;
+  const fromAtMs = spawnAtMs + (silence?.startMs ?? NaN);
+  const watched: CellRow = { ...rowOf(0, 'both-cold', 0), role: 'watch', outcome: 'watched' };
+  const stack: StackRow = {
+    launch: 1,
+    pid: 12,
+    process: 'VLLM::EngineCor',
+    fromAtMs: fromAtMs + 100,
+    toAtMs: fromAtMs + (silence?.lengthMs ?? NaN) - 100,
+    looks: 40,
+    state: 'active',
+    stack: 'main (vllm/core.py); run (/somewhere/engine.py); build (triton/jit.py)',
+  };
+  const withWatched = (row: CellRow, stacks: readonly StackRow[]): ExperimentData => ({
+    ...experiment,
+    rows: [...experiment.rows, row],
+    stacks,
+  });
+
+  it('says where the processes were in the silence, and counts nowhere', () => {
+    const one = withWatched(watched, [stack, { ...stack, launch: 2, stack: 'another launch' }]);
+    const seen = causeFindings([one]);
+    const table = watchedTable(seen);
+    expect(table).toMatch(/VLLM::EngineCor \(12\) \| 100 \| main \(vllm\/core\.py\) > run \(.*engine\.py\) > build/);
+    expect(table).toMatch(/No phase names .* of it; in \d/);
+    expect(table).not.toMatch(/somewhere|another launch|NaN/);
+    expect(causeAnswerTable(seen)).toBe(causeAnswerTable(findings));
+    expect(proofTable(one)).toMatch(/both-cold \(watched\) \| watched \|/);
+  });
+
+  it('says so when nothing could be looked at, or nobody looked', () => {
+    const blind = causeFindings([withWatched({ ...watched, because: '9 looks failed: Permission denied' }, [])]);
+    expect(watchedTable(blind)).toContain('no process could be looked at (9 looks failed: Permission denied)');
+    expect(watchedTable(findings, 'the design is not done')).toContain('Not looked at: the design is not done.');
   });
 });
 
