@@ -167,7 +167,7 @@ async function measure(
     await calibrate();
     for (const plan of scale.settings) {
       say(
-        `${plan.streams} at once: ${plan.rounds} rounds in ${plan.sittings} sittings of ${plan.requests} requests by each of ${options.names.join(', ')}`,
+        `${plan.streams} at once: ${plan.rounds} rounds in ${Math.min(plan.sittings, plan.rounds)} sittings of ${plan.requests} requests by each of ${options.names.join(', ')}`,
       );
       runs.push(await runSetting(plan, { names: options.names, mode, seed: options.seed, clock, projectRoot }));
       if (plan.streams === 1) await calibrate();

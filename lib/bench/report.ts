@@ -76,7 +76,7 @@ function settingText({
   const ratioRows = ratios.map((ratio) => [ratio.client, ratio.error, ratioText(ratio), ratio.verdict]);
   return [
     `## ${streams} ${streams === 1 ? 'stream' : 'streams at once'}`,
-    `${rounds} rounds${sittings === 1 ? '' : ` in ${sittings} sittings`}, a block of ${requestsPerBlock} requests by each client in each, after ${warmups} ${sittings === 1 ? '' : 'at the beginning of each sitting '}that do not count; ${asked.max_tokens} events, the first after ${asked.firstDelayMs} ms, then every ${asked.chunkDelayMs} ms.`,
+    `${rounds} rounds${sittings === 1 ? '' : ` in ${sittings} sittings`}, a block of ${requestsPerBlock} requests by each client in each, after ${warmups} uncounted requests of each client at the start${sittings === 1 ? '' : ' of each sitting'}; ${asked.max_tokens} events, the first after ${asked.firstDelayMs} ms, then every ${asked.chunkDelayMs} ms.`,
     markdownTable(
       [
         [

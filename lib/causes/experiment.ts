@@ -294,22 +294,24 @@ async function launchCell(job: LaunchJob): Promise<CellRow> {
     await samplesUntil(dir, launch, server.readyAtMs);
     const row: CellRow = {
       ...labelsOf(attempt, launch, here, startedAtMs),
-      ...evidenceRow(
-        run,
-        cell,
-        launch,
-        {
-          residentBeforeFraction,
-          residentAfterFraction,
-          cacheFilesBefore: before.all,
-          cacheFilesAfter: after.all,
-          jitFilesBefore: before.jit,
-          driverFilesBefore: before.driver,
-          processesBefore: last?.leftoverProcesses ?? 0,
-        },
-        attempt.role,
+      ...withRemark(
+        started.remark,
+        evidenceRow(
+          run,
+          cell,
+          launch,
+          {
+            residentBeforeFraction,
+            residentAfterFraction,
+            cacheFilesBefore: before.all,
+            cacheFilesAfter: after.all,
+            jitFilesBefore: before.jit,
+            driverFilesBefore: before.driver,
+            processesBefore: last?.leftoverProcesses ?? 0,
+          },
+          attempt.role,
+        ),
       ),
-      ...started.remark,
       endedAtMs: clock.nowMs(),
     };
     appendRows(dir, cellsTable, [row]);
@@ -340,7 +342,7 @@ async function launchWatched(
   job: LaunchJob,
   launch: number,
   root: string,
-): Promise<{ readonly server: Server; readonly remark?: Pick<CellRow, 'because'> }> {
+): Promise<{ readonly server: Server; readonly remark?: string | undefined }> {
   const { run, spy } = job;
   const launching = () =>
     launchServer(planOf(job, launch, root), run.clock, { signal: job.signal, onProgress: job.onLine });
@@ -353,10 +355,15 @@ async function launchWatched(
     enough.abort();
     const { looks, missed, problem } = await watching;
     appendRows(run.dir, stacksTable, foldLooks(launch, looks));
-    return { server, remark: problem === undefined ? {} : { because: `${missed} looks failed: ${problem}` } };
+    return { server, remark: problem === undefined ? undefined : `${missed} looks failed: ${problem}` };
   } finally {
     enough.abort();
   }
+}
+
+function withRemark<Row extends { readonly because?: string | undefined }>(remark: string | undefined, row: Row): Row {
+  if (remark === undefined) return row;
+  return { ...row, because: row.because === undefined ? remark : `${remark}; without proof: ${row.because}` };
 }
 
 function labelsOf({ block, cell, role, attempt }: Attempt, launch: number, here: MachineMark, startedAtMs: number) {

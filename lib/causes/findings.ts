@@ -9,7 +9,7 @@ import { judgeSeedTable, type JudgedCell } from './judged.js';
 import { causeLedger, type CauseLedger } from './ledger.js';
 import { launchMeasures } from './measures.js';
 import { absentProbes } from './probes.js';
-import { namedByLooks, silencesOf, watchedStretches, type Silence, type WatchedStretch } from './silence.js';
+import { namedInGaps, silencesOf, watchedStretches, type Silence, type WatchedStretch } from './silence.js';
 import { medianOf } from '../statistics/samples.js';
 import {
   cellsTable,
@@ -58,12 +58,13 @@ export interface WatchedLaunch {
   readonly readyMs: number;
   /** Of it: named by no phase. */
   readonly remainderMs: number;
-  /** Of that: with a process found running. */
+  /** Of that: with a process found running, and the looks that this rests on. */
   readonly namedMs: number;
+  readonly namedByLooks: number;
   /** Looks that succeeded. */
   readonly looks: number;
   readonly stretches: readonly WatchedStretch[];
-  /** Looks that failed, if any. */
+  /** What else there is to say of it: looks that failed, a state without proof. */
   readonly because?: string | undefined;
 }
 
@@ -86,14 +87,17 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
   const values = counted.flatMap(({ blockKey, cell, readyMs }): CellValue[] =>
     readyMs === undefined ? [] : [{ block: blockKey, cell, value: readyMs }],
   );
-  const effects = effectsOf(values);
   const first = runs[0];
+  const noOwnKv = first && ownKvIsSmall(first);
+  const askable = ({ cause }: Effect): boolean => cause !== 'D' || noOwnKv === undefined;
+  const effects = effectsOf(values).filter(askable);
   const allCold = placed.filter(({ cell }) => cell === 'both-cold').map(({ measures }) => measures);
   const ledger = causeLedger({
     effects,
     values,
     rows: counted,
-    probes: runs.flatMap(({ probes }) => probes),
+    probes: runs.map(({ probes }) => probes),
+    noOwnKv,
     weightsBytes: first?.data.record.model.weightsBytes,
     kvDifferenceBytes: first && kvDifferenceBytes(first),
     device: first?.data.record.engine.device ?? 'unknown',
@@ -111,7 +115,7 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
       counted.flatMap(({ blockKey, cell, coldTtftMs }) =>
         coldTtftMs === undefined ? [] : [{ block: blockKey, cell, value: coldTtftMs }],
       ),
-    ),
+    ).filter(askable),
     ledger,
     witnesses: [
       ...witnessesOf(effects, placed, Number(first?.data.record.config['sampleIntervalMs'] ?? 100)),
@@ -162,8 +166,17 @@ function watchedLaunches({ data, rows, stacks }: ExperimentData): WatchedLaunch[
       const own = stacks.filter((row) => row.launch === launch);
       const looks = own.reduce((sum, row) => sum + row.looks, 0);
       const stretches = looks === 0 ? [] : watchedStretches(data, timeline, own);
-      return [{ launch, cell, readyMs, remainderMs, namedMs: namedByLooks(timeline, own), looks, stretches, because }];
+      const { namedMs, looks: namedLooks } = namedInGaps(timeline, own);
+      return [{ launch, cell, readyMs, remainderMs, namedMs, namedByLooks: namedLooks, looks, stretches, because }];
     });
+}
+
+/** Why D cannot be asked: this engine's own KV cache is the small one, and the two cells are one. Undefined: it can. */
+function ownKvIsSmall({ data, plan }: ExperimentData): string | undefined {
+  const own = data.record.engine.env['VLLM_CPU_KVCACHE_SPACE'];
+  const small = plan.find(({ cell }) => cell.endsWith('kv-small'));
+  if (own === undefined || !small || cellOf(small).env['VLLM_CPU_KVCACHE_SPACE'] !== own) return undefined;
+  return `this start's own KV cache is the small one (${own} GiB), so what that costs is in the remainder`;
 }
 
 /** From what the plan adds to the starts of its cells with a large and a small KV cache; absent without them. */

@@ -5,7 +5,7 @@
 import { formatBytes } from '../interpret/format.js';
 import { effectOf, excludesZero, type CellValue, type Effect } from './contrasts.js';
 import { bestBytesPerS, timesOf, type ProbeName } from './probes.js';
-import { type CentreInterval, centreOf } from '../statistics/intervals.js';
+import { type CentreInterval, centreOf, intervalLevel } from '../statistics/intervals.js';
 import { medianOf } from '../statistics/samples.js';
 import type { CellRow, ProbeRow } from '../archive/cold-start-tables.js';
 
@@ -30,13 +30,16 @@ export interface LedgerInput {
   readonly effects: readonly Effect[];
   readonly values: readonly CellValue[];
   readonly rows: readonly (CellRow & { readonly blockKey: string })[];
-  readonly probes: readonly ProbeRow[];
+  /** Of each run by itself: repetitions of several probes are added, and belong to one machine. */
+  readonly probes: readonly (readonly ProbeRow[])[];
+  /** Why D cannot be asked of these launches. */
+  readonly noOwnKv?: string | undefined;
   readonly weightsBytes?: number | undefined;
   readonly kvDifferenceBytes?: number | undefined;
   readonly device: string;
   /** Processes that start and import for themselves. */
   readonly engineProcesses?: number | undefined;
-  /** Why there is no probe of the processes. */
+  /** Why no probe of the processes could be made here. */
   readonly noProcessProbe?: string | undefined;
 }
 
@@ -50,9 +53,12 @@ export function causeLedger(input: LedgerInput): CauseLedger {
   const wall = centreOf(input.values.filter(({ cell }) => cell === 'both-cold').map(({ value }) => value));
   const g = processCost(input);
   const rows = [
-    ...input.effects.map((effect) => effectRow(effect, input)),
-    processRow(g, input),
-    remainderRow(input, g?.centre),
+    ...input.effects.flatMap((effect) => {
+      const row = effectRow(effect, input);
+      return effect.cause === 'D-size' && input.noOwnKv !== undefined ? [noKvRow(input.noOwnKv), row] : [row];
+    }),
+    processRow(g),
+    remainderRow(input, 'centre' in g ? g.centre : undefined),
     ...requestRows(input),
   ];
   const shared = (row: CauseRow): CauseRow =>
@@ -66,9 +72,18 @@ function effectRow({ cause, name, how, centre, resolved }: Effect, input: Ledger
   return { cause, name, how, window: 'launch -> ready', centre, resolved, ...floorOf(cause, input) };
 }
 
+const noKvRow = (absent: string): CauseRow => ({
+  cause: 'D',
+  name: 'KV cache and workspace',
+  how: 'its own size - a small one',
+  window: 'launch -> ready',
+  floor: '',
+  absent,
+});
+
 function floorOf(cause: string, { probes, weightsBytes, kvDifferenceBytes, device }: LedgerInput) {
   const floor = (bytes: number | undefined, probe: ProbeName, what: string): Pick<CauseRow, 'floor' | 'floorMs'> => {
-    const bytesPerS = bestBytesPerS(probes, probe);
+    const bytesPerS = bestBytesPerS(probes.flat(), probe);
     if (bytes === undefined || bytesPerS === undefined) return { floor: `not measured here: ${what}` };
     return {
       floorMs: (bytes / bytesPerS) * 1000,
@@ -86,34 +101,44 @@ function floorOf(cause: string, { probes, weightsBytes, kvDifferenceBytes, devic
   return { floor: 'none: no bytes that must be moved' };
 }
 
+type ProcessCost = { readonly centre: CentreInterval; readonly how: string } | { readonly absent: string };
+
 /** G: every process starts and imports for itself, one of them makes a context on the GPU. */
-function processCost({
-  probes,
-  engineProcesses,
-  device,
-}: LedgerInput): { centre: CentreInterval; how: string } | undefined {
-  if (engineProcesses === undefined) return undefined;
+function processCost({ probes, engineProcesses, device, noProcessProbe }: LedgerInput): ProcessCost {
+  if (engineProcesses === undefined) return { absent: 'no launch shows how many processes there are' };
   // A GPU's only worker lives in the engine's process; every process beyond the first two is a worker's.
   const workers = Math.max(0, engineProcesses - 2);
-  const times = (probe: ProbeName): number[] => timesOf(probes, probe);
-  const [front, engine, worker] = [times('import-front'), times('import-engine'), times('import-worker')];
-  if (front.length === 0 || engine.length === 0 || (workers > 0 && worker.length === 0)) return undefined;
-  const contexts = device === 'cuda' ? times('context') : [];
-  const centre = centreOf(
-    front.map((ms, at) => ms + (engine[at] ?? NaN) + workers * (worker[at] ?? 0) + (contexts[at] ?? 0)),
-  );
-  const context = contexts.length > 0 ? ', and one context on the GPU' : '';
-  return centre && { centre, how: `own probes: ${engineProcesses} processes that start and import${context}` };
+  const terms: readonly (readonly [probe: ProbeName, times: number])[] = [
+    ['import-front', 1],
+    ['import-engine', 1],
+    ['import-worker', workers],
+    ['context', device === 'cuda' ? 1 : 0],
+  ];
+  const needed = terms.filter(([, times]) => times > 0);
+  const sums = probes.flatMap((own) => {
+    const found = needed.map(([probe, times]) => timesOf(own, probe).map((ms) => times * ms));
+    const repetitions = Math.min(...found.map((list) => list.length));
+    return Array.from({ length: repetitions }, (_, at) => found.reduce((sum, list) => sum + (list[at] ?? NaN), 0));
+  });
+  const centre = centreOf(sums);
+  if (!centre) {
+    const missing = needed.filter(([probe]) => !probes.some((own) => timesOf(own, probe).length > 0));
+    return {
+      absent: noProcessProbe ?? `no run has all the probes it needs: ${missing.map(([probe]) => probe).join(', ')}`,
+    };
+  }
+  const context = device === 'cuda' ? ', and one context on the GPU' : '';
+  return { centre, how: `own probes: ${engineProcesses} processes that start and import${context}` };
 }
 
-function processRow(cost: { centre: CentreInterval; how: string } | undefined, input: LedgerInput): CauseRow {
+function processRow(cost: ProcessCost): CauseRow {
   const row = {
     cause: 'G',
     name: 'process, imports, context',
     window: 'launch -> ready',
     floor: 'none: no bytes that must be moved',
   } as const;
-  if (!cost) return { ...row, how: 'own probes', absent: input.noProcessProbe ?? 'the probes were not run' };
+  if ('absent' in cost) return { ...row, how: 'own probes', absent: cost.absent };
   return {
     ...row,
     how: cost.how,
@@ -133,21 +158,26 @@ function remainderRow(input: LedgerInput, g: CentreInterval | undefined): CauseR
     { 'both-cold': 1 },
   );
   const names = [...taken.map(({ cause }) => cause), ...(g ? ['G'] : [])];
-  const without = g ? '' : '; G is in it, as it was not measured by itself';
+  const without = [
+    ...(g ? [] : ['G is in it, as it was not measured by itself']),
+    ...(input.noOwnKv === undefined ? [] : ['D is in it']),
+  ].map((text) => `; ${text}`);
   const row = {
     cause: 'remainder',
     name: 'not explained by these',
-    how: `all cold - (${names.join(' + ')})${without}`,
+    how: `all cold - (${names.join(' + ')})${without.join('')}`,
     window: 'launch -> ready',
     floor: '',
   } as const;
   const { centre } = effectOf({ cause: 'AxC', name: '', how: '', weights: weights }, input.values);
   if (!centre) return { ...row, absent: 'no block holds every cell that it needs' };
   const moved = g ? minus(centre, g) : centre;
-  return { ...row, centre: moved, resolved: moved.interval && excludesZero(moved.interval) };
+  // Two intervals put together reach less than the level at which the others are called resolved.
+  const isSure = moved.interval !== undefined && moved.interval.level >= intervalLevel;
+  return { ...row, centre: moved, resolved: isSure && moved.interval ? excludesZero(moved.interval) : undefined };
 }
 
-/** A difference of two that were measured apart: both intervals at their worst, so the level is at least the sum of what they lack. */
+/** A difference of two that were measured apart: from the outer ends of both intervals; what it lacks of certainty is at most what both lack. */
 function minus(whole: CentreInterval, part: CentreInterval): CentreInterval {
   const [a, b] = [whole.interval, part.interval];
   const difference = { n: whole.n, centre: whole.centre - part.centre };

@@ -4,7 +4,7 @@ import type { ProcessRow } from '../archive/tables.js';
 import type { StartupTimeline } from '../launch/timeline.js';
 import type { StackRow } from '../archive/cold-start-tables.js';
 import { groupBy, groupByLaunch } from './rows.js';
-import { whereaboutsBetween, type Whereabouts } from './stacks.js';
+import { looksInRounds, whereaboutsBetween, type Whereabouts } from './stacks.js';
 
 export interface Silence {
   readonly launch: number;
@@ -94,12 +94,24 @@ export function watchedStretches(
     .sort((a, b) => b.lengthMs - a.lengthMs);
 }
 
-/** `stacks`: likewise. Of the time that no phase names: the part in which a process was found running, by the busiest one of each gap. */
-export function namedByLooks(timeline: StartupTimeline, stacks: readonly StackRow[]): number {
-  return timeline.gaps.reduce((sum, { startAtMs, endAtMs }) => {
-    const shares = whereaboutsBetween(stacks, startAtMs, endAtMs).map(({ activeShare }) => activeShare);
-    return sum + (endAtMs - startAtMs) * Math.max(0, ...shares);
-  }, 0);
+/**
+ * `stacks`: likewise. Of the time that no phase names: the part in which the busiest process of each gap was found
+ * running, of all rounds of looks in it; and how many looks that rests on.
+ */
+export function namedInGaps(
+  timeline: StartupTimeline,
+  stacks: readonly StackRow[],
+): { readonly namedMs: number; readonly looks: number } {
+  return timeline.gaps.reduce(
+    (sum, { startAtMs, endAtMs }) => {
+      const [busiest] = whereaboutsBetween(stacks, startAtMs, endAtMs);
+      const running = busiest ? busiest.activeShare * busiest.looks : 0;
+      const rounds = looksInRounds(stacks, startAtMs, endAtMs);
+      const share = rounds > 0 ? Math.min(1, running / rounds) : 0;
+      return { namedMs: sum.namedMs + (endAtMs - startAtMs) * share, looks: sum.looks + Math.round(running) };
+    },
+    { namedMs: 0, looks: 0 },
+  );
 }
 
 /** CPU time each process name used between two instants, from the ticks nearest inside and before. */

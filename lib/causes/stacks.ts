@@ -100,6 +100,14 @@ export function whereaboutsBetween(rows: readonly StackRow[], fromAtMs: number, 
     .sort((a, b) => b.activeShare * b.looks - a.activeShare * a.looks);
 }
 
+/** Rounds of looks between two instants: those at the process that was looked at most. */
+export function looksInRounds(rows: readonly StackRow[], fromAtMs: number, toAtMs: number): number {
+  const byPid = groupBy(rows, ({ pid }) => pid);
+  const looksAt = (own: readonly StackRow[]): number =>
+    own.reduce((sum, row) => sum + looksBetween(row, fromAtMs, toAtMs), 0);
+  return Math.max(0, ...[...byPid.values()].map(looksAt));
+}
+
 /** The looks of a row that fall between two instants, were they evenly spread over it. */
 function looksBetween({ fromAtMs: first, toAtMs: last, looks }: StackRow, fromAtMs: number, toAtMs: number): number {
   if (last <= first) return first >= fromAtMs && first <= toAtMs ? looks : 0;

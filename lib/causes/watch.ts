@@ -50,10 +50,10 @@ export async function watchStacks(plan: WatchPlan, signal: AbortSignal): Promise
         if (ticks !== undefined) cpuTicks.set(pid, ticks);
         const atMs = clock.nowMs();
         if (isIdle) return [{ atMs, pid, process: name, state: 'waiting', stack: [] }];
-        const seen = await look(plan.spy, pid, signal);
+        const seen = await look(plan.spy, pid);
         if (typeof seen === 'string') {
           // A process that ended meanwhile, or has no interpreter yet, is no problem.
-          if (!signal.aborted && isPython(pid)) problems.push(seen);
+          if (isPython(pid) && !/python interpreter/.test(seen)) problems.push(seen);
           return [];
         }
         return seen === undefined ? [] : [{ atMs, pid, process: name, ...seen }];
@@ -65,17 +65,10 @@ export async function watchStacks(plan: WatchPlan, signal: AbortSignal): Promise
   return { looks, missed: problems.length, problem: problems[0] };
 }
 
-/** What was seen; a text: why nothing was. */
-async function look(
-  spy: string,
-  pid: number,
-  signal: AbortSignal,
-): Promise<Pick<Look, 'state' | 'stack'> | string | undefined> {
+/** What was seen; a text: why nothing was. Never cut short: a py-spy that is killed may leave its process stopped. */
+async function look(spy: string, pid: number): Promise<Pick<Look, 'state' | 'stack'> | string | undefined> {
   try {
-    const { stdout } = await execa(spy, ['dump', '--json', '--pid', String(pid)], {
-      timeout: lookLimitMs,
-      cancelSignal: signal,
-    });
+    const { stdout } = await execa(spy, ['dump', '--json', '--pid', String(pid)], { timeout: lookLimitMs });
     return readDump(stdout, pid);
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim().split('\n')[0];

@@ -74,7 +74,7 @@ export function formatCount(count: number | undefined): string {
 
 /** A count with its noun: "1 request", "12 requests". */
 export function formatCounted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : /(?:ch|s|x)$/.test(noun) ? 'es' : 's'}`;
 }
 
 /** Bytes in a MiB. */

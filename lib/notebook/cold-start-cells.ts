@@ -221,7 +221,7 @@ export async function showCoverage(cold: ColdStart): Promise<void> {
     seed: Number(cold.run.record.config['seed'] ?? 7),
     injected: foundEffects(findings),
   });
-  await display.show(simulationTable(effects, blocks, launches.length));
+  await display.show(simulationTable(effects, blocks, launches));
 }
 
 /** Stop the instruments, and fill the answer at the top. */

@@ -40,7 +40,7 @@ export function causeBars(findings: CauseFindings): Chart | NoChart {
   if (bars.length === 0)
     return { kind: 'no-chart', why: 'No block holds the cells that a cause needs: launch more of the design.' };
   const title = stamped(kindOf(findings), causeTitle(findings));
-  const subtitle = `${formatCounted(findings.blocks, 'block')}; line: interval of the differences inside the blocks; tick: the least this node could do it in; lighter: parts of C, and the price of a large KV cache, which this start did not pay; grey: not explained`;
+  const subtitle = `${formatCounted(findings.blocks, 'block')}; line: interval of the differences inside the blocks; tick: the least this node could do it in; lighter: shown beside the causes, not added to them; grey: not explained`;
   return {
     kind: 'chart',
     title,

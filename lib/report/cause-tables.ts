@@ -3,7 +3,8 @@ import type { Effect } from '../causes/contrasts.js';
 import type { CauseFindings, ExperimentData, WatchedLaunch } from '../causes/findings.js';
 import type { CauseRow } from '../causes/ledger.js';
 import type { PredictionTest, StartModel } from '../causes/prediction.js';
-import { type CentreInterval, centreOf } from '../statistics/intervals.js';
+import { type CentreInterval, centreOf, intervalLevel } from '../statistics/intervals.js';
+import type { RecordedLaunch } from '../causes/recorded.js';
 import type { SimulatedEffect } from '../causes/simulation.js';
 import { leastSilenceShare, type WatchedStretch } from '../causes/silence.js';
 import type { EngineKind } from '../archive/record.js';
@@ -32,8 +33,10 @@ export function centreText(centre: CentreInterval | undefined): string | undefin
   return `${formatMs(centre.centre)} (${formatMs(interval.lower)} to ${formatMs(interval.upper)}, ${formatPercent(interval.level)})`;
 }
 
-const resolvedText = (resolved: boolean | undefined): string =>
-  resolved === undefined ? 'no interval' : resolved ? 'yes' : 'not resolved';
+function resolvedText(resolved: boolean | undefined, centre: CentreInterval | undefined): string {
+  if (resolved !== undefined) return resolved ? 'yes' : 'not resolved';
+  return centre?.interval ? `not said: below ${formatPercent(intervalLevel, 2)}` : 'no interval';
+}
 
 const noSuchStart = 'none counted: not in this design, or not yet';
 
@@ -195,7 +198,7 @@ export function causeTable(findings: CauseFindings): string {
       row.how,
       row.absent === undefined ? centreText(row.centre) : `not measured: ${row.absent}`,
       row.centre?.n,
-      row.absent === undefined ? resolvedText(row.resolved) : undefined,
+      row.absent === undefined ? resolvedText(row.resolved, row.centre) : undefined,
       row.share === undefined ? undefined : row.share * 100,
       row.floorMs === undefined ? undefined : formatMs(row.floorMs),
       timesFloor(row),
@@ -205,7 +208,7 @@ export function causeTable(findings: CauseFindings): string {
       wall === undefined ? 'No all-cold start was counted.' : `The all-cold start: ${wall}.`,
       'Each time is the centre of the differences inside the blocks (Hodges-Lehmann) with the interval of the signed-rank test; G, E and F are read off repetitions.',
       'C-cache and C-rest are the two parts of C, D-size is what a large KV cache costs, AxC is how far pages and compile cache depend on each other: none of them is added to the rest.',
-      'The remainder takes G from causes that were measured apart from it: its interval has both intervals at their worst.',
+      'The remainder and G were measured apart: the interval of the remainder is made of the outer ends of both.',
     ],
   });
 }
@@ -303,7 +306,7 @@ function unnamedNote({ unnamedShare }: CauseFindings): string {
     return 'How much of an all-cold start no phase names cannot be said: none was counted.';
   const more =
     unnamedShare > mostUnnamedShare
-      ? ': more than a tenth. The next table says what ran in it, if a start was watched'
+      ? ': more than a tenth. The table of the watched start, below, says what ran in it'
       : '';
   return `No phase of the log names ${formatPercent(unnamedShare)} of an all-cold start (middle of the launches)${more}.`;
 }
@@ -390,7 +393,7 @@ export function watchedTable(findings: CauseFindings, notWatchedBecause?: string
     rows,
     notes: [
       ...findings.watched.map(watchedNote),
-      'Each process that used the CPU was looked at about twice a second with py-spy, which stops it for the look: this launch is slower than others, and counts nowhere. Its path is that which at least half of the looks that found it running have in common, innermost function last.',
+      'Each process that used the CPU was looked at about twice a second with py-spy, which stops it for the look: this launch may be slower for that, and counts nowhere. Its path is that which at least half of the looks that found it running have in common, innermost function last.',
     ],
   });
 }
@@ -401,12 +404,23 @@ function pathText(path: readonly string[]): string {
   return `${path.length > framesShown ? '... > ' : ''}${shown.join(' > ')}`;
 }
 
-function watchedNote({ launch, cell, readyMs, remainderMs, namedMs, looks, because }: WatchedLaunch): string {
+function watchedNote({
+  launch,
+  cell,
+  readyMs,
+  remainderMs,
+  namedMs,
+  namedByLooks,
+  looks,
+  because,
+}: WatchedLaunch): string {
   if (looks === 0)
     return `Launch ${launch} (${cell}) was to be watched, and no process could be looked at${because === undefined ? '' : ` (${plainLine(hidePaths(because), 160)})`}: py-spy needs the right to trace it, which root has, and its own user where kernel.yama.ptrace_scope is 0.`;
   const open = `${formatMs(remainderMs)} (${formatPercent(remainderMs / readyMs)})`;
   const named =
-    remainderMs > 0 ? `; in ${formatPercent(namedMs / remainderMs)} of that a process was found running` : '';
+    remainderMs > 0
+      ? `; in ${formatPercent(namedMs / remainderMs)} of that a process was found running, by ${formatCounted(namedByLooks, 'look')}`
+      : '';
   return `Launch ${launch} (${cell}) took ${formatMs(readyMs)}. No phase names ${open} of it${named}.${because === undefined ? '' : ` ${plainLine(hidePaths(because), 160)}.`}`;
 }
 
@@ -462,7 +476,7 @@ function effectsTable(title: string, effects: readonly Effect[]): string {
       how,
       centreText(centre),
       centre?.n,
-      resolvedText(resolved),
+      resolvedText(resolved, centre),
     ]),
     notes:
       levels.length === 0
@@ -501,11 +515,13 @@ export function predictionTable(model: StartModel, tests: readonly PredictionTes
       errorFraction === undefined ? undefined : errorFraction * 100,
     ]),
     notes: [
-      `Fitted on ${formatCounted(model.fittedOn.length, 'launch').replace('launchs', 'launches')} of ${fitted}, and on nothing else: weights at ${rate(model.bytesPerS.cold)} from storage and ${rate(model.bytesPerS.warm)} from the page cache; everything else ${formatMs(model.constantMs.cold)} with a cold compile cache and ${formatMs(model.constantMs.warm)} with a warm one.`,
+      `Fitted on ${formatCounted(model.fittedOn.length, 'launch')} of ${fitted}, and on nothing else: weights at ${rate(model.bytesPerS.cold)} from storage and ${rate(model.bytesPerS.warm)} from the page cache; everything else ${formatMs(model.constantMs.cold)} with a cold compile cache and ${formatMs(model.constantMs.warm)} with a warm one.`,
       ...otherMachines(model, tests),
     ],
   });
 }
+
+const distinct = (texts: readonly string[]): string => [...new Set(texts)].join('; ');
 
 function otherMachines({ fittedOn }: StartModel, tests: readonly PredictionTest[]): string[] {
   const known = new Set(fittedOn.map(({ machine }) => machine));
@@ -518,7 +534,11 @@ function otherMachines({ fittedOn }: StartModel, tests: readonly PredictionTest[
 }
 
 /** Simulated designs: does the interval keep its promise, and how wide is it? */
-export function simulationTable(effects: readonly SimulatedEffect[], blocks: number, launches: number): string {
+export function simulationTable(
+  effects: readonly SimulatedEffect[],
+  blocks: number,
+  launches: readonly RecordedLaunch[],
+): string {
   const coverage = effects.reduce((sum, one) => sum + one.coverage, 0) / Math.max(effects.length, 1);
   return renderTable({
     title: `${formatCount(effects[0]?.designs)} simulated designs of ${formatCounted(blocks, 'block')}`,
@@ -541,7 +561,7 @@ export function simulationTable(effects: readonly SimulatedEffect[], blocks: num
       one.resolvedFraction * 100,
     ]),
     notes: [
-      `All causes together: ${formatPercent(coverage)}. The noise of each phase is drawn from ${formatCounted(launches, 'launch').replace('launchs', 'launches')} on record; the effects are put in, so that the truth is known.`,
+      `All causes together: ${formatPercent(coverage)}. The noise of each phase is drawn from ${formatCounted(launches.length, 'launch')} on record (${distinct(launches.map(({ model, machine }) => `${model} on ${machine}`))}); the effects are put in, so that the truth is known. Each made-up design has every cell of the design "full", whatever this run's design is.`,
     ],
   });
 }

@@ -20,5 +20,5 @@ const [designs = 1000, seed = 7] = process.argv.slice(2).map(Number);
 const launches = findRecorded(process.cwd(), { kind: 'vllm', device: 'cuda' }, ['data/published']);
 for (const blocks of [6, 7, 8, 10, 12]) {
   const effects = simulateDesigns(phaseNoise(launches), { designs, blocks, seed, injected });
-  process.stdout.write(`${simulationTable(effects, blocks, launches.length)}\n\n`);
+  process.stdout.write(`${simulationTable(effects, blocks, launches)}\n\n`);
 }

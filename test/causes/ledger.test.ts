@@ -46,7 +46,7 @@ const input: LedgerInput = {
   effects: effectsOf(values),
   values,
   rows: [],
-  probes,
+  probes: [probes],
   weightsBytes: 7e9,
   kvDifferenceBytes: 47 * 2 ** 30,
   device: 'cuda',
@@ -80,13 +80,38 @@ describe('the ledger', () => {
   it('takes the price of a large KV cache from no start, and both intervals at their worst into the remainder', () => {
     expect(rowOf('D')?.centre?.centre).toBe(500);
     expect(rowOf('D-size')?.share).toBeUndefined();
-    const spread = { ...input, probes: probes.map((one, at) => (at < 6 ? { ...one, ms: one.ms + at * 1000 } : one)) };
+    const spread = { ...input, probes: [probes.map((one, at) => (at < 6 ? { ...one, ms: one.ms + at * 1000 } : one))] };
     const [g, before, after] = [rowOf('G', spread), rowOf('remainder'), rowOf('remainder', spread)].map(
       (row) => row?.centre?.interval,
     );
     const steady = (rowOf('G')?.centre?.centre ?? NaN) + (before?.lower ?? NaN);
     expect(after?.lower).toBeCloseTo(steady - (g?.upper ?? NaN));
     expect(after?.level).toBeCloseTo(2 * 0.96875 - 1);
+  });
+
+  it('adds the probes of each run by itself, and says which are missing', () => {
+    const context = (one: ProbeRow) => one.probe !== 'context';
+    const half = { ...input, probes: [probes, probes.filter(context)] };
+    expect(rowOf('G', half)?.centre).toEqual(rowOf('G')?.centre);
+    expect(rowOf('G', { ...input, probes: [probes.filter(context)] })?.absent).toMatch(/needs: context$/);
+  });
+
+  it('does not ask for D where the small KV cache is its own', () => {
+    const noOwnKv = 'its own is the small one';
+    const effects = input.effects.filter(({ cause }) => cause !== 'D');
+    const { rows } = causeLedger({ ...input, effects, noOwnKv });
+    const at = rows.findIndex(({ cause }) => cause === 'D');
+    expect(rows[at]).toMatchObject({ absent: noOwnKv });
+    expect(rows[at]?.centre).toBeUndefined();
+    expect(rows[at + 1]?.cause).toBe('D-size');
+    expect(rows.find(({ cause }) => cause === 'remainder')?.how).toContain('D is in it');
+  });
+
+  it('calls no remainder resolved whose interval reaches less than the others', () => {
+    const spread = { ...input, probes: [probes.map((one, at) => ({ ...one, ms: one.ms + at }))] };
+    const remainder = rowOf('remainder', spread);
+    expect(remainder?.centre?.interval?.level).toBeLessThan(0.95);
+    expect(remainder?.resolved).toBeUndefined();
   });
 
   it('says why a cause has no number, and leaves G in the remainder then', () => {

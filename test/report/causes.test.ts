@@ -73,6 +73,7 @@ const probes = [
   probe('disk-read', 7000, 7.6e9),
   ...Array.from({ length: 6 }, (_, at) => probe('import-front', 22_000 + at)),
   ...Array.from({ length: 6 }, (_, at) => probe('import-engine', 22_000 + at)),
+  ...Array.from({ length: 6 }, () => probe('context', 500)),
 ];
 const experiment: ExperimentData = { data, plan, rows: [...rows, voided], probes, stacks: [] };
 const findings = causeFindings([experiment]);
