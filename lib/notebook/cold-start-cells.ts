@@ -214,8 +214,13 @@ export async function showPrediction(cold: ColdStart): Promise<void> {
 export async function showCoverage(cold: ColdStart): Promise<void> {
   const findings = read(cold);
   const launches = noiseLaunches(findings);
+  const noise = phaseNoise(launches);
+  if (noise.length === 0) {
+    const why = 'no two launches in one state, of this run or of the published ones, are on record here';
+    return display.show(`Not simulated: ${why}.`);
+  }
   const blocks = Math.max(6, findings.blocks);
-  const effects = simulateDesigns(phaseNoise(launches), {
+  const effects = simulateDesigns(noise, {
     designs: 1000,
     blocks,
     seed: Number(cold.run.record.config['seed'] ?? 7),

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Runs notebooks/day-007.ipynb from top to bottom without a browser, in the place where the bundle was installed.
+# Runs a notebook from top to bottom without a browser, in the place where the bundle was installed.
 #
 #   run.sh                        a run on the vLLM of the bundle, or on the engine that DAY007_... names
 #   run.sh --replay RUN_FOLDER    the same from a saved run: no server, no GPU
+#   run.sh --notebook FILE        another notebook of the project (default: notebooks/day-007.ipynb)
 #   run.sh --out DIR              where notebook and page go (default: the run folder)
 #
 # Every field of the notebook's first cell can be set as DAY007_... in the environment.
@@ -12,6 +13,7 @@ HERE=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 PROJECT=$HERE/day-007
 STATE=$PROJECT/.cache/jupyter
 OUT=''
+NOTEBOOK=notebooks/day-007.ipynb
 
 stop() {
   printf '%s\n' "$*" >&2
@@ -24,21 +26,30 @@ absolute() {
 
 while [ $# -gt 0 ]; do
   case $1 in
-    --replay | --out)
+    --replay | --notebook | --out)
       [ $# -ge 2 ] || stop "$1 needs a value."
-      if [ "$1" = --replay ]; then DAY007_REPLAY=$2; else OUT=$(absolute "$2"); fi
+      case $1 in
+        --replay) DAY007_REPLAY=$2 ;;
+        --notebook) NOTEBOOK=$2 ;;
+        --out) OUT=$(absolute "$2") ;;
+      esac
       shift 2
       ;;
     -h | --help)
-      sed -n '2,8s/^# \{0,1\}//p' "$0"
+      sed -n '2,9s/^# \{0,1\}//p' "$0"
       exit 0
       ;;
-    *) stop "$1 is not known. Known: --replay RUN_FOLDER, --out DIR." ;;
+    *) stop "$1 is not known. Known: --replay RUN_FOLDER, --notebook FILE, --out DIR." ;;
   esac
 done
 
 [ -d "$PROJECT/node_modules" ] && [ -x "$HERE/node/bin/node" ] && [ -x "$HERE/venv/bin/python" ] ||
   stop "$HERE holds no whole installation: run install.sh --to $HERE again."
+
+# The notebooks import ./lib/index.js from the project: one of another place is not run.
+case $NOTEBOOK in "$PROJECT"/*) NOTEBOOK=${NOTEBOOK#"$PROJECT"/} ;; esac
+[ -f "$PROJECT/$NOTEBOOK" ] ||
+  stop "$NOTEBOOK is not below $PROJECT. There are: $(cd "$PROJECT" && echo notebooks/*.ipynb)."
 
 if [ -n "${DAY007_REPLAY:-}" ]; then
   DAY007_REPLAY=$(absolute "$DAY007_REPLAY")
@@ -67,4 +78,4 @@ mkdir -p "$IPYTHONDIR"
 cd "$PROJECT"
 printf 'Paths are below %s\n' "$PROJECT"
 # Options, not variables: the server would inherit PYTHON... variables, and start differently for them.
-exec "$HERE/venv/bin/python" -u -B scripts/run_notebook.py notebooks/day-007.ipynb --out "$OUT" --root "$PROJECT"
+exec "$HERE/venv/bin/python" -u -B scripts/run_notebook.py "$NOTEBOOK" --out "$OUT" --root "$PROJECT"

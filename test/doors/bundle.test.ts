@@ -127,6 +127,13 @@ describe('an installation', () => {
         `replay ${saved}`,
       ]),
     );
+    const other = await run([join(target, 'run.sh'), '--notebook', 'notebooks/cold-start.ipynb', '--out', saved], {
+      command: 'sh',
+    });
+    expect(other.stdout).toContain(`arguments notebooks/cold-start.ipynb --out ${saved} --root ${project}\n`);
+    const wrong = await run([join(target, 'run.sh'), '--notebook', 'elsewhere.ipynb'], { command: 'sh' });
+    expect(wrong.exitCode).toBe(1);
+    expect(wrong.stderr).toContain('There are: notebooks/cold-start.ipynb notebooks/day-007.ipynb.');
     const script = execFileSync(join(target, 'venv/bin/vllm-bench'), { encoding: 'utf8' });
     expect(script).toBe(`ran by ${target}/venv/bin/python\n`);
   });

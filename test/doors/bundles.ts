@@ -48,6 +48,7 @@ export async function makeBundle(out: string, work: string, wish: BundleWish): P
   // Incompressible, so that there are parts to cut; the same for every bundle of this `work`.
   if (!existsSync(join(work, project, 'weights.bin'))) write(`${project}/weights.bin`, randomBytes(20_000));
   write(`${project}/scripts/run_notebook.py`, fakeRunner);
+  for (const name of ['day-007', 'cold-start']) write(`${project}/notebooks/${name}.ipynb`, '{}');
   mkdirSync(join(work, project, 'scripts', 'bundle'), { recursive: true });
   cpSync(join(projectRoot, 'scripts/bundle/run.sh'), join(work, project, 'scripts/bundle/run.sh'));
   write(`packages/${site}/nbclient.py`, '');

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostPython, pythonVersion } from '../doors/bundles.js';
 import { projectRoot, removeFolder, run, temporaryFolder } from '../doors/programs.js';
+import { publishedExperiments as experiments } from '../published.js';
 import { chartsIn, failedCells, readNotebook, stderrIn } from '../rendered.js';
 
+const publishedExperiments = experiments.map((dir) => join(projectRoot, dir));
 const published = join(projectRoot, 'data/published/h100-phi-3-mini-2026-11-25');
 
 let place: string;
@@ -43,7 +45,7 @@ function withoutNetwork(): readonly string[] {
   return found ?? [];
 }
 
-test('a bundle with Jupyter installs and replays a published run where there is no Node and no network', async () => {
+test('a bundle with Jupyter installs and replays published runs where there is no Node and no network', async () => {
   const out = join(place, 'out');
   const made = await run(
     ['scripts/door.cjs', 'bundle', '--python', pythonVersion, '--with', 'jupyter', '--delivery-size', '20M', '--out', out], // prettier-ignore
@@ -86,6 +88,13 @@ test('a bundle with Jupyter installs and replays a published run where there is 
   expect(stderrIn(notebook)).toEqual([]);
   expect(chartsIn(notebook).length).toBeGreaterThan(0);
   expect(statSync(join(rendered, 'day-007.html')).size).toBeGreaterThan(100_000);
+  // The other notebook, whose published runs did not travel: what it draws from them has to say so.
+  const replayed = ['--replay', publishedExperiments[0] ?? '', '--out', rendered];
+  const experiment = bare(join(target, 'run.sh'), '--notebook', 'notebooks/cold-start.ipynb', ...replayed);
+  expect(experiment).toMatchObject({ status: 0, stderr: '' });
+  const coldStart = readNotebook(join(rendered, 'cold-start.ipynb'));
+  expect(failedCells(coldStart)).toEqual([]);
+  expect(JSON.stringify(coldStart)).toContain('Not simulated');
   // Nothing was left in the home folder.
   expect(existsSync(join(place, 'home'))).toBe(false);
 });
