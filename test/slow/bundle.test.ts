@@ -80,6 +80,9 @@ test('a bundle with Jupyter installs and replays published runs where there is n
   const installed = bare('sh', installer, '--to', target, '--finish', '--python', hostPython);
   expect(installed).toMatchObject({ status: 0, stderr: '' });
 
+  // What cold-start.ipynb looks at a starting server with.
+  expect(bare(join(target, 'venv/bin/py-spy'), '--version')).toMatchObject({ status: 0 });
+
   const rendered = join(place, 'rendered');
   const ran = bare(join(target, 'run.sh'), '--replay', published, '--out', rendered);
   expect(ran).toMatchObject({ status: 0, stderr: '' });
