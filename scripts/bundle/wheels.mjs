@@ -19,8 +19,11 @@ import { hashStream } from './archive.mjs';
 import { extraRequirements } from './options.mjs';
 
 const JUPYTER_PINS = join(root, 'requirements.txt');
-/** What scripts/run_notebook.py and render.py import. ipykernel is not among it: the kernel is a Node program. */
-const HEADLESS_JUPYTER = ['nbclient', 'nbconvert', 'nbformat', 'jupyter_client'];
+/**
+ * What scripts/run_notebook.py and render.py import, and what cold-start.ipynb looks at a starting server with. ipykernel
+ * is not among it: the kernel is a Node program.
+ */
+const HEADLESS_JUPYTER = ['nbclient', 'nbconvert', 'nbformat', 'jupyter_client', 'py-spy'];
 /** Older names of glibc 2.5, 2.12 and 2.17. */
 const LEGACY_GLIBC = { manylinux1: 5, manylinux2010: 12, manylinux2014: 17 };
 /** Folders of a wheel that belong beside lib in an environment, not into site-packages. */
