@@ -2,9 +2,8 @@
  * The cells of cold-start.ipynb, one function each: plan, launch in many states, and say what each cause costs. A run
  * that was interrupted goes on where it stopped; a saved one is shown again.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { readRunRecord } from '../archive/folder.js';
 import { designProgress } from '../causes/design.js';
 import { cellOf, openExperiment, type Experiment } from '../causes/experiment.js';
 import { estimateDesign, findRecorded, minutes, plainCells } from '../causes/estimate.js';
@@ -43,7 +42,7 @@ import {
 import type { LaunchProgress } from '../launch/server.js';
 import { environmentTable, modelTable } from '../report/frozen-tables.js';
 import { bulleted } from './reading.js';
-import { display, projectRoot } from './run.js';
+import { display, findLatest, projectRoot } from './run.js';
 
 const answerOutput = 'day007-cold-start-answer';
 
@@ -307,15 +306,5 @@ function foundEffects({ effects }: CauseFindings): InjectedEffects {
 }
 
 /** The newest run folder that holds an experiment with a launch. */
-function findLatestExperiment(): string | undefined {
-  for (const folder of ['data/runs', 'data/published']) {
-    const root = join(projectRoot, folder);
-    if (!existsSync(root)) continue;
-    const runs = readdirSync(root)
-      .map((name) => join(root, name))
-      .filter((dir) => isExperiment(dir) && existsSync(join(dir, 'cells.csv')))
-      .sort((a, b) => Date.parse(readRunRecord(b).startedAtUtc) - Date.parse(readRunRecord(a).startedAtUtc));
-    if (runs[0] !== undefined) return runs[0];
-  }
-  return undefined;
-}
+const findLatestExperiment = (): string | undefined =>
+  findLatest(projectRoot, (dir) => isExperiment(dir) && existsSync(join(dir, 'cells.csv')));

@@ -49,19 +49,31 @@ export function readInterpreted(dir: string): InterpretedRun {
 }
 
 /** The newest run below data/runs, or the newest published one; undefined when there is none. Runs that never launched do not count, nor do experiments on cold starts. */
-export function findLatestRun(projectRoot: string): string | undefined {
+export const findLatestRun = (projectRoot: string): string | undefined =>
+  findLatest(projectRoot, (dir) => existsSync(join(dir, 'requests.csv')) && !isExperiment(dir));
+
+/** The newest folder of that kind below data/runs, or else the newest published one. What is no run, or cannot be read, is passed over: it must not keep a new run from beginning. */
+export function findLatest(projectRoot: string, isOne: (dir: string) => boolean): string | undefined {
   for (const folder of ['data/runs', 'data/published']) {
     const root = join(projectRoot, folder);
     if (!existsSync(root)) continue;
     const runs = readdirSync(root)
       .map((name) => join(root, name))
-      .filter((dir) => existsSync(join(dir, 'requests.csv')) && !isExperiment(dir))
-      .sort((a, b) => startOf(b) - startOf(a));
-    if (runs[0] !== undefined) return runs[0];
+      .filter(isOne)
+      .flatMap((dir) => {
+        const startedAtMs = startOf(dir);
+        return startedAtMs === undefined ? [] : [{ dir, startedAtMs }];
+      })
+      .sort((a, b) => b.startedAtMs - a.startedAtMs);
+    if (runs[0] !== undefined) return runs[0].dir;
   }
   return undefined;
 }
 
-function startOf(dir: string): number {
-  return Date.parse(readRunRecord(dir).startedAtUtc);
+function startOf(dir: string): number | undefined {
+  try {
+    return Date.parse(readRunRecord(dir).startedAtUtc);
+  } catch {
+    return undefined;
+  }
 }
