@@ -17,7 +17,7 @@ import { randomFrom } from '../statistics/random.js';
 import { clients, type ClientName } from './clients.js';
 import { rampSteps, runRamp, type RampPoint, type RampStep } from './ramp.js';
 import { benchMarkdown, sentence, type BenchSummary } from './report.js';
-import type { SettingPlan, SettingRuns } from './setting.js';
+import { sittingsOf, type SettingPlan, type SettingRuns } from './setting.js';
 import { runSetting } from './sittings.js';
 import { summarizeBench } from './summary.js';
 import {
@@ -167,7 +167,7 @@ async function measure(
     await calibrate();
     for (const plan of scale.settings) {
       say(
-        `${plan.streams} at once: ${plan.rounds} rounds in ${Math.min(plan.sittings, plan.rounds)} sittings of ${plan.requests} requests by each of ${options.names.join(', ')}`,
+        `${plan.streams} at once: ${plan.rounds} rounds in ${sittingsOf(plan).length} sittings of ${plan.requests} requests by each of ${options.names.join(', ')}`,
       );
       runs.push(await runSetting(plan, { names: options.names, mode, seed: options.seed, clock, projectRoot }));
       if (plan.streams === 1) await calibrate();

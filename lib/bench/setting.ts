@@ -53,6 +53,9 @@ export interface SettingRuns {
 /** Rounds of a sitting for the CPU time, where the others spin: a mean over some blocks is enough. */
 const cpuRounds = 1;
 
+/** What one sitting brings. */
+export type SittingRuns = Pick<SettingRuns, 'blocks' | 'cpuBlocks'>;
+
 /** What one sitting does. */
 export interface Sitting extends Omit<SettingPlan, 'sittings'> {
   readonly sitting: number;
@@ -79,7 +82,7 @@ export async function runSitting(
   mode: ProbeMode,
   clock: Clock,
   random: () => number,
-): Promise<Pick<SettingRuns, 'blocks' | 'cpuBlocks'>> {
+): Promise<SittingRuns> {
   const { sitting, roundsBefore } = plan;
   const body = JSON.stringify(plan.asked);
   const blockPlan = { origin: truth.origin, streams: plan.streams, bodyOf: () => body };

@@ -4,7 +4,14 @@ import { execa } from 'execa';
 import type { Clock } from '../clock.js';
 import type { ProbeMode } from '../probe/mode.js';
 import type { ClientName } from './clients.js';
-import { sittingsOf, type MeasuredBlock, type SettingPlan, type SettingRuns, type Sitting } from './setting.js';
+import {
+  sittingsOf,
+  type MeasuredBlock,
+  type SettingPlan,
+  type SettingRuns,
+  type Sitting,
+  type SittingRuns,
+} from './setting.js';
 
 export interface SittingJob {
   readonly plan: Sitting;
@@ -15,8 +22,6 @@ export interface SittingJob {
   readonly clockOriginNs: string;
   readonly projectRoot: string;
 }
-
-type Measured = Pick<SettingRuns, 'blocks' | 'cpuBlocks'>;
 
 /** Throws when a sitting breaks: the server on the other side is ours. */
 export async function runSetting(
@@ -35,7 +40,7 @@ export async function runSetting(
       stderr: 'inherit',
       maxBuffer: 2 ** 28,
     });
-    const measured = JSON.parse(stdout) as Measured;
+    const measured = JSON.parse(stdout) as SittingRuns;
     blocks.push(...measured.blocks);
     cpuBlocks.push(...measured.cpuBlocks);
   }

@@ -11,7 +11,7 @@ import {
   type RoundErrors,
   type Verdict,
 } from './ratio.js';
-import type { MeasuredBlock, SettingRuns } from './setting.js';
+import { sittingsOf, type MeasuredBlock, type SettingRuns } from './setting.js';
 import { chunkErrors, ttftErrors } from './tables.js';
 import type { TruthAsked } from '../probe/truth.js';
 
@@ -106,7 +106,7 @@ export function worst(verdicts: readonly Verdict[]): Verdict {
 }
 
 function settingFigures(run: SettingRuns, seed: number): SettingFigures {
-  const { streams, sittings, rounds, requests, warmups, asked } = run.plan;
+  const { streams, rounds, requests, warmups, asked } = run.plan;
   const names = [...new Set(run.blocks.map(({ client }) => client))].sort();
   const ratio = (client: string, error: 'ttft' | 'chunk'): RatioFigures => {
     const errors = error === 'ttft' ? ttftErrors : chunkErrors;
@@ -116,7 +116,7 @@ function settingFigures(run: SettingRuns, seed: number): SettingFigures {
   };
   return {
     streams,
-    sittings: Math.min(sittings, rounds),
+    sittings: sittingsOf(run.plan).length,
     rounds,
     requestsPerBlock: requests,
     warmups,

@@ -47,7 +47,7 @@ export function estimateDesign(
   });
   const known = lengths.filter((length): length is number => length !== undefined);
   const basis = own.length > 0 ? `${formatCounted(own.length, 'launch')} of this run` : basisOf(recorded);
-  const count = `${open.length} ${open.length === 1 ? 'launch' : 'launches'}`;
+  const count = formatCounted(open.length, 'launch');
   if (known.length < open.length || open.length === 0)
     return {
       launches: open.length,

@@ -111,19 +111,19 @@ export function openExperiment(
   const rows = () => readRows(dir, cellsTable);
   refuseOtherMachine(rows(), here);
   let instruments: Promise<Instruments> | undefined;
+  const ready = (): Promise<Instruments> => (instruments ??= startInstruments(run));
   return {
     run,
     plan,
     rows,
     go: async (onProgress, signal) => {
-      instruments ??= startInstruments(run);
-      const ready = await instruments;
+      const started = await ready();
       let step: DesignStep | undefined;
       const launch = (attempt: Attempt): Promise<CellRow> => {
         const cell = cellOf(attempt);
         const onLine = ({ line, elapsedMs }: LaunchProgress) => step && onProgress?.({ ...step, line, elapsedMs });
         const warmRequests = options.warmRequests ?? defaultWarmRequests;
-        return launchCell({ run, cell, attempt, here, instruments: ready, warmRequests, ports, onLine, signal });
+        return launchCell({ run, cell, attempt, here, instruments: started, warmRequests, ports, onLine, signal });
       };
       const begunAtMs = run.clock.nowMs();
       const isOver = (): boolean => {
@@ -134,7 +134,6 @@ export function openExperiment(
       await runDesign(plan, { readRows: rows, launch, onProgress: onStep, isOver }, signal);
     },
     watch: async (cell, spy, onLine, signal) => {
-      instruments ??= startInstruments(run);
       const planned = plan.find((row) => row.cell === cell);
       if (!planned) throw new ExperimentError(`The plan has no cell ${cell}.`);
       const attempt: Attempt = { ...planned, block: 0, role: 'watch', attempt: 1 };
@@ -143,7 +142,7 @@ export function openExperiment(
         cell: cellOf(attempt),
         attempt,
         here,
-        instruments: await instruments,
+        instruments: await ready(),
         warmRequests: 0,
         ports,
         onLine: onLine ?? (() => undefined),
@@ -294,23 +293,21 @@ async function launchCell(job: LaunchJob): Promise<CellRow> {
     await samplesUntil(dir, launch, server.readyAtMs);
     const row: CellRow = {
       ...labelsOf(attempt, launch, here, startedAtMs),
-      ...withRemark(
+      ...evidenceRow(
+        run,
+        cell,
+        launch,
+        {
+          residentBeforeFraction,
+          residentAfterFraction,
+          cacheFilesBefore: before.all,
+          cacheFilesAfter: after.all,
+          jitFilesBefore: before.jit,
+          driverFilesBefore: before.driver,
+          processesBefore: last?.leftoverProcesses ?? 0,
+        },
+        attempt.role,
         started.remark,
-        evidenceRow(
-          run,
-          cell,
-          launch,
-          {
-            residentBeforeFraction,
-            residentAfterFraction,
-            cacheFilesBefore: before.all,
-            cacheFilesAfter: after.all,
-            jitFilesBefore: before.jit,
-            driverFilesBefore: before.driver,
-            processesBefore: last?.leftoverProcesses ?? 0,
-          },
-          attempt.role,
-        ),
       ),
       endedAtMs: clock.nowMs(),
     };
@@ -359,11 +356,6 @@ async function launchWatched(
   } finally {
     enough.abort();
   }
-}
-
-function withRemark<Row extends { readonly because?: string | undefined }>(remark: string | undefined, row: Row): Row {
-  if (remark === undefined) return row;
-  return { ...row, because: row.because === undefined ? remark : `${remark}; without proof: ${row.because}` };
 }
 
 function labelsOf({ block, cell, role, attempt }: Attempt, launch: number, here: MachineMark, startedAtMs: number) {
@@ -443,7 +435,14 @@ type Measured = Pick<
 >;
 
 /** What the launch's rows say, and whether that proves its cell. A priming launch and a watched one only have to become ready. */
-function evidenceRow(run: ExperimentRun, cell: Cell, launch: number, measured: Measured, role: string) {
+function evidenceRow(
+  run: ExperimentRun,
+  cell: Cell,
+  launch: number,
+  measured: Measured,
+  role: string,
+  remark: string | undefined,
+) {
   const data = launchOf(readRun(run.dir), launch);
   const timings = requestTimings(data.requests, data.chunks, data.startup);
   const finding: LaunchFinding | undefined = launchFindings(data, timings)[0];
@@ -460,9 +459,11 @@ function evidenceRow(run: ExperimentRun, cell: Cell, launch: number, measured: M
     cachedTokens: cold?.cachedTokens,
   };
   const proof = proveLaunch(cell, { ...seen, milestones: milestonesOf(data.startup, launch) });
+  const unproven = role === 'prime' || proof.problems.length === 0 ? undefined : proof.problems.join('; ');
   return {
     outcome: { prime: 'counted', watch: 'watched' }[role] ?? proof.outcome,
-    because: role === 'prime' || proof.problems.length === 0 ? undefined : proof.problems.join('; '),
+    because:
+      remark === undefined || unproven === undefined ? (remark ?? unproven) : `${remark}; without proof: ${unproven}`,
     readyMs: finding?.readyMs,
     ...seen,
     cacheSaid: proof.cacheSaid,

@@ -79,15 +79,9 @@ const leastShareOfLooks = 0.05;
 
 /** Every process that was found running between two instants, the busiest first. */
 export function whereaboutsBetween(rows: readonly StackRow[], fromAtMs: number, toAtMs: number): Whereabouts[] {
-  const found = groupBy(
-    rows.flatMap((row) => {
-      const looks = looksBetween(row, fromAtMs, toAtMs);
-      return looks > 0 ? [{ ...row, looks }] : [];
-    }),
-    ({ pid }) => pid,
-  );
-  const most = Math.max(0, ...[...found.values()].map(sumOf));
-  return [...found.values()]
+  const found = processesBetween(rows, fromAtMs, toAtMs);
+  const most = mostLooks(found);
+  return found
     .flatMap((own): Whereabouts[] => {
       const active = own.filter(({ state }) => state === 'active');
       const [last] = own.slice(-1);
@@ -101,12 +95,21 @@ export function whereaboutsBetween(rows: readonly StackRow[], fromAtMs: number, 
 }
 
 /** Rounds of looks between two instants: those at the process that was looked at most. */
-export function looksInRounds(rows: readonly StackRow[], fromAtMs: number, toAtMs: number): number {
-  const byPid = groupBy(rows, ({ pid }) => pid);
-  const looksAt = (own: readonly StackRow[]): number =>
-    own.reduce((sum, row) => sum + looksBetween(row, fromAtMs, toAtMs), 0);
-  return Math.max(0, ...[...byPid.values()].map(looksAt));
+export const looksInRounds = (rows: readonly StackRow[], fromAtMs: number, toAtMs: number): number =>
+  mostLooks(processesBetween(rows, fromAtMs, toAtMs));
+
+/** The rows of each process, with those of their looks that fall between two instants. */
+function processesBetween(rows: readonly StackRow[], fromAtMs: number, toAtMs: number): StackRow[][] {
+  const cut = rows.map((row) => ({ ...row, looks: looksBetween(row, fromAtMs, toAtMs) }));
+  return [
+    ...groupBy(
+      cut.filter(({ looks }) => looks > 0),
+      ({ pid }) => pid,
+    ).values(),
+  ];
 }
+
+const mostLooks = (processes: readonly (readonly StackRow[])[]): number => Math.max(0, ...processes.map(sumOf));
 
 /** The looks of a row that fall between two instants, were they evenly spread over it. */
 function looksBetween({ fromAtMs: first, toAtMs: last, looks }: StackRow, fromAtMs: number, toAtMs: number): number {

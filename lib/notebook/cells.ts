@@ -12,7 +12,7 @@ import { freezeRun } from '../freeze/freeze.js';
 import type { ConfigInput } from '../freeze/settings.js';
 import { LaunchError } from '../launch/failure.js';
 import { judgeAppendices, knobTerms, type Appendix } from '../interpret/appendices.js';
-import { formatBytes, formatMs } from '../interpret/format.js';
+import { formatBytes, formatCounted, formatMs } from '../interpret/format.js';
 import { steadyThresholds } from '../interpret/steady.js';
 import type { Trace } from '../probe/trace.js';
 import { coldWarmPoints } from '../report/cold-warm-points.js';
@@ -194,7 +194,7 @@ export async function restartAndRepeat(run: NotebookRun): Promise<void> {
       signal.throwIfAborted();
       await session.warmAtOnce(signal);
     }
-    progress.done(`${session.launches()} ${session.launches() === 1 ? 'launch' : 'launches'} in this run`);
+    progress.done(`${formatCounted(session.launches(), 'launch')} in this run`);
   });
   const interpreted = read(run);
   await display.show([launchesTable(interpreted), coldWarmTable(interpreted), repeatsTable(interpreted)].join('\n\n'));

@@ -162,29 +162,29 @@ export async function showWitnesses(cold: ColdStart): Promise<void> {
 export async function watchSilence(cold: ColdStart): Promise<void> {
   const { run, experiment } = cold;
   const own = readExperiment(run.dir);
-  const [longest] = causeFindings([own]).silences;
-  const cell = own.rows.find(({ launch }) => launch === longest?.launch)?.cell;
-  const because = whyNotWatched(cold, own, cell);
-  if (experiment && because === undefined && cell !== undefined) {
-    const progress = display.progress(`Watching a start (${cell})`);
-    const onLine = ({ line, elapsedMs }: LaunchProgress) => progress.update(`${formatMs(elapsedMs)}: ${line}`);
-    await interruptible((signal) => experiment.watch(cell, findSpy() ?? '', onLine, signal));
-    progress.done(`A start was watched (${cell})`);
+  let because = whyNotWatched(cold, own);
+  if (experiment && because === undefined) {
+    const [longest] = causeFindings([own]).silences;
+    const cell = own.rows.find(({ launch }) => launch === longest?.launch)?.cell;
+    if (cell === undefined) because = `the log was never silent for ${formatPercent(leastSilenceShare, 2)} of a start`;
+    else await watchOne(experiment, cell);
   }
   await display.show(watchedTable(read(cold), because));
 }
 
+async function watchOne(experiment: Experiment, cell: string): Promise<void> {
+  const progress = display.progress(`Watching a start (${cell})`);
+  const onLine = ({ line, elapsedMs }: LaunchProgress) => progress.update(`${formatMs(elapsedMs)}: ${line}`);
+  await interruptible((signal) => experiment.watch(cell, findSpy() ?? '', onLine, signal));
+  progress.done(`A start was watched (${cell})`);
+}
+
 /** Undefined: a start can be watched now, and none was. */
-function whyNotWatched(
-  { run, experiment }: ColdStart,
-  { plan, rows }: ExperimentData,
-  cell: string | undefined,
-): string | undefined {
+function whyNotWatched({ run, experiment }: ColdStart, { plan, rows }: ExperimentData): string | undefined {
   if (rows.some(({ outcome }) => outcome === 'watched')) return 'one was watched before';
   if (!experiment) return 'this is a saved run, in which no start was watched';
   if (run.record.engine.kind === 'rehearsal') return 'the rehearsal engine is no Python program';
   if (designProgress(plan, rows).left > 0) return 'the design is not done; a start is watched after it';
-  if (cell === undefined) return `the log was never silent for ${formatPercent(leastSilenceShare, 2)} of a start`;
   return findSpy() === undefined ? 'there is no py-spy here (`npm run setup` installs it into `.venv`)' : undefined;
 }
 

@@ -368,11 +368,9 @@ export function watchedTable(findings: CauseFindings, notWatchedBecause?: string
     stretches.flatMap(({ launch, phase, startMs, lengthMs, where }) => {
       const shown: (WatchedStretch['where'][number] | undefined)[] =
         where.length === 0 ? [undefined] : where.slice(0, whereShown);
+      const stretch: Cell[] = [launch, phase ?? 'none', startMs / 1000, lengthMs / 1000];
       return shown.map((one, index): Cell[] => [
-        index === 0 ? launch : undefined,
-        index === 0 ? (phase ?? 'none') : undefined,
-        index === 0 ? startMs / 1000 : undefined,
-        index === 0 ? lengthMs / 1000 : undefined,
+        ...(index === 0 ? stretch : stretch.map(() => undefined)),
         one ? `${one.process} (${one.pid})` : 'no process was found running',
         one && one.activeShare * 100,
         one && pathText(one.path),
@@ -527,7 +525,7 @@ function otherMachines({ fittedOn }: StartModel, tests: readonly PredictionTest[
   const known = new Set(fittedOn.map(({ machine }) => machine));
   const others = tests.filter(({ launch }) => !known.has(launch.machine));
   if (others.length === 0) return [];
-  const names = [...new Set(others.map(({ launch }) => launch.machine))].join('; ');
+  const names = distinct(others.map(({ launch }) => launch.machine));
   return [
     `${formatCount(others.length)} of the ${formatCount(tests.length)} were started on another machine (${names}) than those it was fitted on (${[...known].join('; ')}): bandwidths and constants are a machine’s own, so shape and machine differ here at once.`,
   ];

@@ -1,6 +1,6 @@
 /** Chart 1: the phases of launch -> ready as bars on the launch clock, and what none of them explains. */
 import type { LaunchFinding } from '../interpret/findings.js';
-import { formatMs, formatPercent } from '../interpret/format.js';
+import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
 import type { StartupTimeline } from '../launch/timeline.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped, type InterpretedRun } from './subject.js';
@@ -30,7 +30,7 @@ export function startupWaterfall({ findings }: InterpretedRun): Chart | NoChart 
   const covered = launches
     .map((launch) => `${formatPercent(launch.coveredFraction)} of launch ${launch.launch}`)
     .join(', ');
-  const subtitle = `${launches.length === 1 ? '1 launch' : `${launches.length} launches`}; named phases cover ${covered}; letter: term of the equation; grey, dashed: ${notExplained}`;
+  const subtitle = `${formatCounted(launches.length, 'launch')}; named phases cover ${covered}; letter: term of the equation; grey, dashed: ${notExplained}`;
   const panels = launches.flatMap((launch, index) =>
     launch.timeline ? [panel(launch, launch.timeline, longestS, index === launches.length - 1)] : [],
   );
