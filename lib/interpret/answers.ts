@@ -2,6 +2,8 @@
 import { lateFlag } from './checks.js';
 import type { Findings, LaunchFinding } from './findings.js';
 import type { Summary } from '../statistics/summary.js';
+import { areMany, namedLaunches } from './launchgroups.js';
+import { penaltyQuantity } from './repeats.js';
 import { formatBytes, formatFactor, formatMs, formatPercent } from './format.js';
 
 export type Answerable = Omit<Findings, 'answers' | 'conclusions'>;
@@ -116,17 +118,12 @@ function knobLines({ knobs }: Answerable): string[] {
 
 /** The seed's section 6 in four lines: penalty, band, dominant term, direction. */
 export function conclusions(findings: Answerable): Findings['conclusions'] {
-  const { penalties, warmTtftMs, dominantLaunch, dominantRequest, knobs } = findings;
+  const { warmTtftMs, dominantLaunch, dominantRequest, knobs } = findings;
   const fired = knobs.filter((knob) => knob.fired === true);
   return [
     {
       label: 'Cold penalty X',
-      text:
-        penalties.length > 0
-          ? penalties
-              .map((penalty) => `${formatFactor(penalty.factor)} by ${penalty.by} (launch ${penalty.launch})`)
-              .join(', ')
-          : 'not observable: no first request with warm ones to compare',
+      text: penaltiesText(findings),
     },
     {
       label: 'Warm band',
@@ -153,4 +150,24 @@ export function conclusions(findings: Answerable): Findings['conclusions'] {
       text: fired.length > 0 ? fired.map(({ rule, knob }) => `${rule}: ${knob}`).join('; ') : 'no rule fired',
     },
   ];
+}
+
+/** Of many launches, the further ones together: median, smallest and largest. */
+function penaltiesText({ penalties, repeats, launches }: Answerable): string {
+  if (penalties.length === 0) return 'not observable: no first request with warm ones to compare';
+  const texts = (['TTFT', 'wall_s'] as const).flatMap((by) => {
+    const together = areMany(launches) ? repeats.find(({ quantity }) => quantity === penaltyQuantity(by)) : undefined;
+    const alone = penalties.filter(
+      (penalty) => penalty.by === by && !(together?.launches ?? []).includes(penalty.launch),
+    );
+    return [
+      ...alone.map(({ factor, launch }) => `${formatFactor(factor)} by ${by} (launch ${launch})`),
+      ...(together?.further
+        ? [
+            `${formatFactor(together.further.median)} by ${by} (median of ${namedLaunches(together.launches)}, ${formatFactor(together.further.min)} to ${formatFactor(together.further.max)})`,
+          ]
+        : []),
+    ];
+  });
+  return texts.join(', ');
 }

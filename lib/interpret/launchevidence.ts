@@ -117,16 +117,26 @@ function warmUpStorageOf(data: RunData, timeline: StartupTimeline): Observed {
   );
 }
 
+/**
+ * How much of the weights came into the page cache: by their own pages, before the spawn and at ready. Without that
+ * count, by the size of the whole cache, which also shrinks: where memory is full, one page comes in for another.
+ */
 function pageCacheShareOf(data: RunData, timeline: StartupTimeline, weightsBytes: number | undefined): Observed {
   if (!weightsBytes) return absent(noWeights);
   const samples = samplesOf(data, timeline.launch);
   const start = Math.max(timeline.spawnAtMs, Math.min(...samples.map((sample) => sample.atMs)));
   const rise = levelChangeOver(samples, 'pageCacheMiB', { startAtMs: start, endAtMs: timeline.readyAtMs });
+  const risen = rise && `${rise.by >= 0 ? 'up' : 'down'} ${formatMiB(Math.abs(rise.by))}`;
+  const row = data.launches.find(({ launch }) => launch === timeline.launch);
+  const { residentBeforeFraction: before, residentAfterFraction: after } = row ?? {};
+  if (before !== undefined && after !== undefined)
+    return seen(
+      [after - before],
+      `${formatPercent(before)} of the weights' pages in it before the spawn, ${formatPercent(after)} at ready${risen === undefined ? '' : ` (the cache as a whole: ${risen})`}`,
+    );
   if (!rise) return absent('the page cache was not sampled from spawn to ready');
-  return seen(
-    [(rise.by * mebibyte) / weightsBytes],
-    `${rise.by >= 0 ? 'up' : 'down'} ${formatMiB(Math.abs(rise.by))}, ${formatPercent((rise.by * mebibyte) / weightsBytes)} of the weights`,
-  );
+  const share = (rise.by * mebibyte) / weightsBytes;
+  return seen([share], `${risen}, ${formatPercent(share)} of the weights`);
 }
 
 function hbmShareOf(

@@ -21,6 +21,9 @@ interface Quantity {
   readonly of: (launch: number, sources: Sources) => number | undefined;
 }
 
+/** The name under which the penalties by one measure stand. */
+export const penaltyQuantity = (by: Measure): string => `cold penalty X, by ${by}`;
+
 const quantities: readonly Quantity[] = [
   {
     quantity: 'launch -> ready',
@@ -43,13 +46,13 @@ const quantities: readonly Quantity[] = [
     unit: 'ms',
     of: (launch, sources) => excessOf(launch, 'TTFT', sources),
   },
-  { quantity: 'cold penalty X, by TTFT', unit: '×', of: (launch, sources) => penaltyOf(launch, 'TTFT', sources) },
+  { quantity: penaltyQuantity('TTFT'), unit: '×', of: (launch, sources) => penaltyOf(launch, 'TTFT', sources) },
   {
     quantity: 'excess of cold_1, by wall_s',
     unit: 'ms',
     of: (launch, sources) => excessOf(launch, 'wall_s', sources),
   },
-  { quantity: 'cold penalty X, by wall_s', unit: '×', of: (launch, sources) => penaltyOf(launch, 'wall_s', sources) },
+  { quantity: penaltyQuantity('wall_s'), unit: '×', of: (launch, sources) => penaltyOf(launch, 'wall_s', sources) },
 ];
 
 /** One entry a quantity; none for a run of a single launch, where nothing repeats. */

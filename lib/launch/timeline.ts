@@ -51,11 +51,18 @@ interface PhaseRule {
 
 /**
  * Which milestones open and close which phase. Several names are alternatives; the first one seen counts. Seen on
- * vLLM 0.32.0 (CPU) and 0.26.0 (H100): a CPU logs no `torch.compile took`, a GPU no `Warming up model`.
+ * vLLM 0.32.0 (CPU) and 0.26.0 (H100): a CPU logs no `torch.compile took`, a GPU no `Warming up model`. What happens
+ * between two lines is read in the source of that version: vllm/v1/engine/{async_llm,core}.py, v1/worker/gpu_worker.py.
  */
 const phaseRules: readonly PhaseRule[] = [
   { name: 'API server: start and imports', term: 'G', starts: ['spawned'], ends: ['api-server-speaks'] },
   { name: 'Configuration and model inspection', term: 'G', starts: ['api-server-speaks'], ends: ['config-resolved'] },
+  {
+    name: 'API server: tokenizer, engine process asked for',
+    term: 'G',
+    starts: ['config-resolved'],
+    ends: ['engine-process-born'],
+  },
   {
     name: 'Engine process: start and imports',
     term: 'G',
@@ -63,7 +70,15 @@ const phaseRules: readonly PhaseRule[] = [
     ends: ['engine-initializing'],
   },
   { name: 'Worker process: start and imports', term: 'G', starts: ['worker-process-born'], ends: ['worker-speaks'] },
+  {
+    // On a GPU the CUDA context is made here: the first line after it is the first that needs the device.
+    name: 'Worker made, device opened',
+    term: 'G',
+    starts: ['engine-initializing'],
+    ends: ['distributed-init'],
+  },
   { name: 'Device and distributed set-up', term: 'G', starts: ['distributed-init'], ends: ['distributed-ready'] },
+  { name: 'Memory measured, model runner made', term: 'G', starts: ['distributed-ready'], ends: ['model-load-start'] },
   { name: 'Model built, parameters allocated', term: 'B', starts: ['model-load-start'], ends: ['model-init-done'] },
   {
     name: 'Weights loaded',
@@ -79,6 +94,14 @@ const phaseRules: readonly PhaseRule[] = [
   },
   { name: 'Compile and warm-up', term: 'C', starts: ['warmup-start'], ends: ['warmup-done'] },
   {
+    // What is left for the KV cache: the peak of the first forward pass is read, and the CUDA graphs are sized on trial.
+    name: 'Memory profiled for the KV cache',
+    term: 'D',
+    starts: ['profile-run-done'],
+    ends: ['kv-budget'],
+    unless: 'warmup-start',
+  },
+  {
     name: 'KV cache allocated, scheduler set up',
     term: 'D',
     starts: ['kv-size', 'kv-reserved'],
@@ -86,6 +109,12 @@ const phaseRules: readonly PhaseRule[] = [
   },
   { name: 'torch.compile', term: 'C', starts: [], ends: ['compile-done'], unless: 'warmup-start' },
   { name: 'First forward pass', term: 'C', starts: [], ends: ['profile-run-done'], unless: 'warmup-start' },
+  {
+    name: 'Kernels warmed up before the capture',
+    term: 'C',
+    starts: ['kernel-warmup-start'],
+    ends: ['graph-capture-start', 'memory-summary', 'jit-monitor-on'],
+  },
   { name: 'CUDA graphs captured', term: 'C', starts: ['graph-capture-start'], ends: ['graph-capture-done'] },
   {
     // vLLM's V2 runner sends real prefill and decode steps through every sampler feature before it watches for JIT.
@@ -93,6 +122,12 @@ const phaseRules: readonly PhaseRule[] = [
     term: 'C',
     starts: ['memory-summary'],
     ends: ['jit-monitor-on'],
+  },
+  {
+    name: 'Heap frozen, scheduler made, engine handed over',
+    term: 'G',
+    starts: ['jit-monitor-on', 'engine-ready'],
+    ends: ['front-end-start'],
   },
   { name: 'Front end built', term: 'G', starts: ['front-end-start'], ends: ['front-end-bound'] },
   { name: 'HTTP server started', term: 'G', starts: ['http-start'], ends: ['http-ready'] },
@@ -117,8 +152,11 @@ export function startupTimeline(rows: readonly StartupRow[], launch: number): St
   const phases = found.flatMap(({ rule, start, end }) => (start && end ? [phaseOf(rule, start, end)] : []));
   const incomplete = found
     .filter(({ start, end }) => (start === undefined) !== (end === undefined))
-    // A start that opened another phase as well was put to use there.
-    .filter(({ start }) => !start || !phases.some((phase) => phase.startAtMs === start.atMs))
+    // A milestone at which another phase begins or ends was put to use there.
+    .filter(({ start, end }) => {
+      const atMs = (start ?? end)?.atMs;
+      return !phases.some((phase) => phase.startAtMs === atMs || phase.endAtMs === atMs);
+    })
     .map(({ rule }) => rule.name);
   phases.sort((a, b) => a.startAtMs - b.startAtMs);
   const gaps = gapsBetween(phases, inWindow, spawn.atMs, ready.atMs);

@@ -3,6 +3,7 @@ import type { RunData } from '../archive/folder.js';
 import type { FoundEngine } from '../freeze/engine.js';
 import type { Findings, LaunchFinding } from '../interpret/findings.js';
 import { formatBytes, formatCounted, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
+import { areMany, launchesInDetail, leftOutText } from '../interpret/launchgroups.js';
 import type { InterpretedRun } from '../report/subject.js';
 import { escapeMarkdown } from '../report/text.js';
 
@@ -37,7 +38,10 @@ function sentence(text: string): string {
 
 /** What launch -> ready says: the largest phase, what no phase explains, and in which state the launch found the machine. */
 export function startupReading({ data, findings }: InterpretedRun): string {
-  return bulleted(findings.launches.flatMap((launch) => launchSentences(data, launch)));
+  return bulleted([
+    ...launchesInDetail(findings.launches).flatMap((launch) => launchSentences(data, launch)),
+    leftOutText(findings.launches, 'All are in the tables "Launches" and "From launch to launch".'),
+  ]);
 }
 
 function launchSentences(data: RunData, launch: LaunchFinding): (string | undefined)[] {
@@ -65,8 +69,11 @@ function launchSentences(data: RunData, launch: LaunchFinding): (string | undefi
 
 /** What cold against warm says, launch by launch. */
 export function penaltyReading(findings: Findings): string {
+  const { penalties, launches, warmLaunch } = findings;
+  // Of many launches: the first, and the one with the most warm requests. The table above has all.
+  const told = areMany(launches) ? penalties.filter(({ launch }) => launch === 1 || launch === warmLaunch) : penalties;
   return bulleted([
-    ...findings.penalties.map(
+    ...told.map(
       (penalty) =>
         `Launch ${penalty.launch}: cold_1 took ${formatFactor(penalty.factor)} the warm median by ${penalty.by}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)} over the interval of that median)`}.`,
     ),

@@ -43,7 +43,14 @@ export function recordLaunch(runDir: string, launch: number): Recording {
     source: { run: basename(runDir), launch },
     readyAtMs: since(timeline.readyAtMs),
     processes,
-    phases: timeline.phases.map((phase) => phaseRow(phase, kept, since)),
+    phases: timeline.phases.map((phase) =>
+      phaseRow(
+        phase,
+        kept,
+        processes.map(({ bornAtMs }) => bornAtMs),
+        since,
+      ),
+    ),
     lines: kept.map((row) => write(row, since(row.atMs))),
     shutdown: log
       .filter((row) => row.atMs >= stop.askedAtMs && /\[shutdown\]|^(?:\(.*\) )?INFO: {5}|terminating/.test(row.text))
@@ -89,7 +96,12 @@ function rolesByPid(startup: readonly StartupRow[]): ReadonlyMap<number, Role> {
 const tellingLength = 80;
 
 /** A line that opened or closed a phase is found by its stamp and its text: several lines share a stamp. */
-function phaseRow(phase: Phase, lines: readonly LogRow[], since: (atMs: number) => number): RecordedPhase {
+function phaseRow(
+  phase: Phase,
+  lines: readonly LogRow[],
+  births: readonly number[],
+  since: (atMs: number) => number,
+): RecordedPhase {
   const lineAt = (atMs: number, evidence: string) => {
     const sameStamp = lines.map((row) => since(row.atMs) === since(atMs));
     const exact = lines.findIndex(
@@ -99,8 +111,10 @@ function phaseRow(phase: Phase, lines: readonly LogRow[], since: (atMs: number) 
     const found = exact < 0 ? sameStamp.indexOf(true) : exact;
     return found < 0 ? undefined : found;
   };
-  const endLine = lineAt(phase.endAtMs, phase.endEvidence);
-  if (endLine === undefined) throw new Error(`the log has no line "${phase.endEvidence}" that ends "${phase.name}"`);
+  const endsWithBirth = births.includes(since(phase.endAtMs));
+  const endLine = endsWithBirth ? undefined : lineAt(phase.endAtMs, phase.endEvidence);
+  if (endLine === undefined && !endsWithBirth)
+    throw new Error(`the log has no line "${phase.endEvidence}" that ends "${phase.name}"`);
   return {
     name: phase.name,
     term: phase.term,
@@ -156,7 +170,8 @@ function hideOwn(record: RunRecord, byPid: ReadonlyMap<number, Role>): (text: st
           ],
         ]),
   ];
-  const known = paths.filter((each): each is [string, string] => Boolean(each[0]));
+  // A folder of which sharing left nothing but "<path>" is the place of no line.
+  const known = paths.filter((each): each is [string, string] => Boolean(each[0]) && each[0] !== '<path>');
   return (text) => {
     let hidden = text;
     for (const [path, place] of known) hidden = hidden.replaceAll(path, `{{${place}}}`);

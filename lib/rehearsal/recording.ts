@@ -35,7 +35,8 @@ const phaseRow = z.strictObject({
   endAtMs: z.number(),
   /** The line that opens it, counted from 0. Absent: the spawn or a birth does, or its closing line says how long it took. */
   startLine: z.number().optional(),
-  endLine: z.number(),
+  /** The line that closes it. Absent: a birth does. */
+  endLine: z.number().optional(),
 });
 const lineRow = z.strictObject({
   row: z.enum(['line', 'shutdown']),

@@ -128,7 +128,10 @@ function createPhases({ phases }: Recording, truth: TruthSink, time: Time, spawn
   for (const phase of phases) if (phase.startAtMs === 0) open(phase, spawnedAtMs);
   return {
     born: (step: { readonly atMs: number }, atMs: number) => {
-      for (const phase of phases) if (phase.startLine === undefined && phase.startAtMs === step.atMs) open(phase, atMs);
+      for (const phase of phases) {
+        if (phase.endLine === undefined && phase.endAtMs === step.atMs) edge('phase-end', phase, atMs);
+        if (phase.startLine === undefined && phase.startAtMs === step.atMs) open(phase, atMs);
+      }
     },
     said: (index: number, atMs: number) => {
       for (const phase of phases) {
@@ -148,7 +151,7 @@ function createWeights({ recording, startup, cast, truth, modelLocation }: Stage
   const phase = phases
     .filter(({ term }) => term.includes('A'))
     .sort((a, b) => a.endAtMs - a.startAtMs - (b.endAtMs - b.startAtMs))[0];
-  const end = phase && lines[phase.endLine];
+  const end = phase?.endLine === undefined ? undefined : lines[phase.endLine];
   if (!phase || !end) return { beginAfter: () => undefined, readBefore: () => Promise.resolve() };
   const doneAt = lines.findIndex(
     ({ text }, at) => at > (phase.startLine ?? -1) && (at === phase.endLine || / 100% Completed/.test(text)),

@@ -1,6 +1,8 @@
 /** Findings -> tables: the answer, the equation, the decision, the knobs, all statistics. */
-import type { Dominant, Findings, LedgerCell } from '../interpret/findings.js';
+import type { Dominant, Findings, LaunchRepeat, LedgerCell } from '../interpret/findings.js';
+import { penaltyQuantity } from '../interpret/repeats.js';
 import { dash, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
+import { areMany, namedLaunches } from '../interpret/launchgroups.js';
 import { engineLabel, modelLabel, noGpuText, stamped, type InterpretedRun } from './subject.js';
 import { renderFacts, renderTable, type Cell } from './table.js';
 import { clientServerText, summaryColumns, summaryRow } from './request-tables.js';
@@ -9,15 +11,23 @@ import { truthSentence } from './truth-table.js';
 
 /** The page's first table: what a reader in a hurry needs. */
 export function answerTable({ data, findings }: InterpretedRun): string {
-  const ready = findings.launches.map((launch): [string, Cell] => [
+  const together = areMany(findings.launches) ? findings.repeats : [];
+  const ready = oneByOne(findings.launches, together, 'launch -> ready').map((launch): [string, Cell] => [
     `launch ${launch.launch} -> ready`,
     launch.readyMs === undefined
       ? `never ready (${launch.outcome})`
       : `${formatMs(launch.readyMs)} (pages ${launch.state.pages}, compile cache ${launch.state.compileCache})`,
   ]);
-  const penalties = findings.penalties.map((penalty): [string, Cell] => [
-    `cold penalty X of launch ${penalty.launch}, by ${penalty.by}`,
-    `${formatFactor(penalty.factor)}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)})`}, against ${penalty.warmOf}`,
+  const penalties = (['TTFT', 'wall_s'] as const).flatMap((by) => [
+    ...oneByOne(
+      findings.penalties.filter((penalty) => penalty.by === by),
+      together,
+      penaltyQuantity(by),
+    ).map((penalty): [string, Cell] => [
+      `cold penalty X of launch ${penalty.launch}, by ${penalty.by}`,
+      `${formatFactor(penalty.factor)}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)})`}, against ${penalty.warmOf}`,
+    ]),
+    ...furtherFact(together, penaltyQuantity(by)),
   ]);
   const ofLaunch = findings.warmLaunch === undefined ? '' : ` of launch ${findings.warmLaunch}`;
   return renderFacts(stamped(findings.engineKind, `The answer (run ${findings.runId})`), [
@@ -32,7 +42,9 @@ export function answerTable({ data, findings }: InterpretedRun): string {
       ),
     ],
     ...ready,
-    ...coldFacts(findings),
+    ...furtherFact(together, 'launch -> ready'),
+    ...coldFacts(findings, together),
+    ...furtherFact(together, 'TTFT of cold_1'),
     [`TTFT warm, median${ofLaunch}`, medianText(findings.warmTtftMs, formatMs)],
     [`wall_s warm, median${ofLaunch}`, medianText(findings.warmWallS, (seconds) => formatMs(seconds * 1000))],
     ...penalties,
@@ -56,10 +68,37 @@ function watchingText({ observer }: Findings): string {
   return 'finding' in observer ? observerText(observer.finding) : `not compared: ${observer.absentBecause}`;
 }
 
-function coldFacts(findings: Findings): [string, Cell][] {
+/** Of many launches, those that no row puts together with others: launch 1, and what found another state or failed. */
+function oneByOne<T extends { readonly launch: number }>(
+  rows: readonly T[],
+  together: readonly LaunchRepeat[],
+  quantity: string,
+): readonly T[] {
+  const grouped = together.find((repeat) => repeat.quantity === quantity)?.launches ?? [];
+  return rows.filter(({ launch }) => !grouped.includes(launch));
+}
+
+/** One row for the further launches together: the median, from the smallest to the largest. */
+function furtherFact(together: readonly LaunchRepeat[], quantity: string): [string, Cell][] {
+  const repeat = together.find((one) => one.quantity === quantity);
+  if (!repeat?.further) return [];
+  const { further, launches, unit, note } = repeat;
+  const [middle, least, most] = [further.median, further.min, further.max].map((value) =>
+    unit === '×' ? formatFactor(value) : formatMs(unit === 's' ? value * 1000 : value),
+  );
+  const state = quantity === 'launch -> ready' && note !== undefined ? `. ${note}` : '';
+  return [
+    [
+      `${quantity}, ${namedLaunches(launches)}`,
+      `median ${middle} (smallest ${least}, largest ${most}; n = ${further.n})${state}`,
+    ],
+  ];
+}
+
+function coldFacts(findings: Findings, together: readonly LaunchRepeat[]): [string, Cell][] {
   const cold = findings.timings.filter((timing) => timing.name === 'cold_1');
   if (cold.length === 0) return [['TTFT cold', 'no first request was made']];
-  return cold.map((timing) => {
+  return oneByOne(cold, together, 'TTFT of cold_1').map((timing) => {
     if (timing.outcome !== 'completed') return [`cold_1 of launch ${timing.launch}`, timing.outcome];
     const wall = timing.wallS === undefined ? dash : formatMs(timing.wallS * 1000);
     const text =

@@ -3,6 +3,8 @@ import type { LaunchFinding } from '../interpret/findings.js';
 import { formatBytes, formatCount, formatMs, formatPercent, formatQuantity } from '../interpret/format.js';
 import { parseLogLine } from '../launch/milestones.js';
 import type { StartupTimeline } from '../launch/timeline.js';
+import { median, sortSamples } from '../statistics/samples.js';
+import { areMany, launchesInDetail, leftOutText, saidOnce } from '../interpret/launchgroups.js';
 import { hidePaths } from './paths.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable, type Cell } from './table.js';
@@ -47,9 +49,7 @@ export function launchesTable({ findings }: InterpretedRun): string {
       gpuMemoryText(launch.gpuAfterStop),
       gpuProcessesText(launch.gpuAfterStop),
     ]),
-    notes: findings.launches.flatMap((launch) =>
-      launch.state.proof.map((proof) => `Launch ${launch.launch}: ${proof}`),
-    ),
+    notes: saidOnce(findings.launches.flatMap(({ launch, state }) => state.proof.map((text) => ({ launch, text })))),
   });
 }
 
@@ -110,14 +110,60 @@ export function repeatsTable({ findings }: InterpretedRun): string {
   });
 }
 
-/** The phases of each launch that became ready, the remainder, and the three largest gaps with what ran meanwhile. */
+/**
+ * The phases of each launch that became ready, the remainder, and the three largest gaps with what ran meanwhile. Of many
+ * launches some are shown in detail, after a table of the lengths of all.
+ */
 export function phasesTable({ findings }: InterpretedRun): string {
-  const parts = findings.launches.map((launch) => {
+  const { engineKind, launches } = findings;
+  const parts = launchesInDetail(launches).map((launch) => {
     const { timeline } = launch;
     if (!timeline) return `Launch ${launch.launch} never became ready (${launch.outcome}): it has no phases.`;
-    return `${phaseRows(findings.engineKind, launch, timeline)}\n\n${gapRows(findings.engineKind, launch, timeline)}`;
+    return `${phaseRows(engineKind, launch, timeline)}\n\n${gapRows(engineKind, launch, timeline)}`;
   });
+  if (areMany(launches)) parts.unshift(phaseLengths(engineKind, launches));
   return parts.join('\n\n') || 'No launch was observed.';
+}
+
+/** How long each phase took in launch 1 and in the further launches, in the order in which the phases began. */
+function phaseLengths(kind: InterpretedRun['findings']['engineKind'], launches: readonly LaunchFinding[]): string {
+  const phases = launches
+    .flatMap(({ launch, timeline }) => timeline?.phases.map((phase) => ({ ...phase, launch })) ?? [])
+    .map(({ name, term, launch, startAtMs, endAtMs }) => ({ name, term, launch, s: (endAtMs - startAtMs) / 1000 }));
+  const names = [...new Set(phases.map(({ name }) => name))];
+  const row = (name: string, term: string | undefined, first: number | undefined, further: readonly number[]) => {
+    const sorted = sortSamples(further);
+    return [name, term, first, further.length, median(sorted), sorted.at(0), sorted.at(-1)];
+  };
+  const remainders = launches.flatMap(({ launch, timeline }) =>
+    timeline ? [{ launch, s: timeline.remainderMs / 1000 }] : [],
+  );
+  const split = (lengths: readonly { readonly launch: number; readonly s: number }[]) =>
+    [
+      lengths.find(({ launch }) => launch === 1)?.s,
+      lengths.filter(({ launch }) => launch > 1).map(({ s }) => s),
+    ] as const;
+  const leftOut = leftOutText(launches, 'Every line of every launch is in startup.csv.');
+  return renderTable({
+    title: stamped(kind, 'Length of each phase, launch 1 and the further ones'),
+    columns: [
+      { header: 'phase' },
+      { header: 'term' },
+      { header: 'launch 1 (s)', decimals: 2 },
+      { header: 'n further', decimals: 0 },
+      { header: 'median (s)', decimals: 2 },
+      { header: 'min (s)', decimals: 2 },
+      { header: 'max (s)', decimals: 2 },
+    ],
+    rows: [
+      ...names.map((name) => {
+        const own = phases.filter((phase) => phase.name === name);
+        return row(name, own[0]?.term, ...split(own));
+      }),
+      row('not explained', 'remainder', ...split(remainders)),
+    ],
+    notes: leftOut === undefined ? [] : [leftOut],
+  });
 }
 
 function phaseRows(

@@ -2,6 +2,7 @@
 import type { LaunchFinding } from '../interpret/findings.js';
 import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
 import type { StartupTimeline } from '../launch/timeline.js';
+import { launchesInDetail } from '../interpret/launchgroups.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
@@ -18,9 +19,9 @@ interface Bar {
   readonly label: string;
 }
 
-/** One panel for each launch that became ready, all on one scale of seconds since spawn. */
+/** One panel for each launch that became ready, of many for some; all on one scale of seconds since spawn. */
 export function startupWaterfall({ findings }: InterpretedRun): Chart | NoChart {
-  const launches = findings.launches.filter((launch) => launch.timeline !== undefined);
+  const launches = launchesInDetail(findings.launches).filter((launch) => launch.timeline !== undefined);
   const first = launches[0];
   if (!first?.timeline)
     return { kind: 'no-chart', why: 'No launch became ready, so there is no launch -> ready to draw.' };
@@ -30,7 +31,8 @@ export function startupWaterfall({ findings }: InterpretedRun): Chart | NoChart 
   const covered = launches
     .map((launch) => `${formatPercent(launch.coveredFraction)} of launch ${launch.launch}`)
     .join(', ');
-  const subtitle = `${formatCounted(launches.length, 'launch')}; named phases cover ${covered}; letter: term of the equation; grey, dashed: ${notExplained}`;
+  const shown = `${launches.length < findings.launches.length ? `${launches.length} of ` : ''}${formatCounted(findings.launches.length, 'launch')}`;
+  const subtitle = `${shown}; named phases cover ${covered}; letter: term of the equation; grey, dashed: ${notExplained}`;
   const panels = launches.flatMap((launch, index) =>
     launch.timeline ? [panel(launch, launch.timeline, longestS, index === launches.length - 1)] : [],
   );

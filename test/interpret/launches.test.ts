@@ -24,10 +24,10 @@ describe('launchFindings', () => {
       stopMs: 1500,
       leftoverProcesses: 0,
     });
-    expect(first?.timeline?.remainderMs).toBe(1500);
-    expect(first?.coveredFraction).toBeCloseTo(11_700 / 13_200, 12);
+    expect(first?.timeline?.remainderMs).toBe(900);
+    expect(first?.coveredFraction).toBeCloseTo(12_300 / 13_200, 12);
     expect(first?.termMs).toEqual([
-      { term: 'G', ms: 5200 },
+      { term: 'G', ms: 5800 },
       { term: 'C', ms: 5000 },
       { term: 'A+B', ms: 1000 },
       { term: 'D', ms: 300 },

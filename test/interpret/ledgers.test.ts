@@ -18,7 +18,7 @@ describe('the equation, launch -> ready', () => {
     const row = cells(interpreted({ gpu: true }), 'launchToReady');
     expect(ms(row.A)).toBe(0);
     expect(ms(row.B)).toBe(1200);
-    expect([ms(row.C), ms(row.D), ms(row.G), ms(row.remainder)]).toEqual([5000, 300, 5200, 1500]);
+    expect([ms(row.C), ms(row.D), ms(row.G), ms(row.remainder)]).toEqual([5000, 300, 5800, 900]);
     expect([row.E.kind, row.F.kind]).toEqual(['none', 'none']);
   });
 

@@ -10,7 +10,7 @@ import { fillPlaces, formatRecording, parseRecording, readRecording } from '../.
 const recordings = resolve('lib/rehearsal/recordings');
 const published = resolve('data/published');
 const cpu = join(published, 'cpu-qwen2.5-0.5b-2026-11-25');
-const h100 = join(published, 'h100-qwen2.5-1.5b-2026-11-25');
+const h100 = join(published, 'h100-qwen2.5-1.5b-2026-11-26');
 const made = [
   ['vllm-0.32.0-cpu-1', cpu, 1],
   ['vllm-0.32.0-cpu-2', cpu, 2],

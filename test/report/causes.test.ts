@@ -20,7 +20,7 @@ import {
 import type { Chart } from '../../lib/report/chart.js';
 import { chartFontsOf, renderPng } from '../../lib/report/picture.js';
 
-const data = readRun('data/published/h100-phi-3-mini-2026-11-25');
+const data = readRun('data/published/h100-phi-3-mini-2026-11-26');
 const readyS: Readonly<Record<string, number>> = {
   'both-cold': 139,
   'pages-cold': 84,

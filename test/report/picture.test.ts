@@ -66,7 +66,7 @@ describe('pictures', { timeout: 30_000 }, () => {
       if (chart.kind === 'no-chart') throw new Error(chart.why);
       const svg = await renderSvg(chart.spec, fonts);
       const png = await renderPng(chart.spec, fonts);
-      const withoutText = rasterize(svg, []);
+      const withoutText = await rasterize(svg, []);
       const [width = 0, height = 0] = (/viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(svg) ?? []).slice(1).map(Number);
       expect(sizeOf(png)).toEqual({ width: Math.ceil(width * 2), height: Math.ceil(height * 2) });
       expect(width).toBeLessThan(1000);

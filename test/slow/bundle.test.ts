@@ -9,7 +9,7 @@ import { publishedExperiments as experiments } from '../published.js';
 import { chartsIn, failedCells, readNotebook, stderrIn } from '../rendered.js';
 
 const publishedExperiments = experiments.map((dir) => join(projectRoot, dir));
-const published = join(projectRoot, 'data/published/h100-phi-3-mini-2026-11-25');
+const published = join(projectRoot, 'data/published/h100-phi-3-mini-2026-11-26');
 
 let place: string;
 beforeAll(() => {

@@ -1,0 +1,57 @@
+/** Many launches on one page: which are shown one by one, and how the others are named together. */
+import type { LaunchFinding } from './findings.js';
+
+/** Up to so many launches, each has its own row, panel and sentence. */
+const shownOneByOne = 3;
+
+export const areMany = (launches: readonly unknown[]): boolean => launches.length > shownOneByOne;
+
+/**
+ * The launches to show in detail. Of many: launch 1, which found the caches empty; of the further ones the middle by
+ * launch -> ready (the lower of two) and the one of which named phases cover least; and all that never became ready.
+ */
+export function launchesInDetail(launches: readonly LaunchFinding[]): readonly LaunchFinding[] {
+  if (!areMany(launches)) return launches;
+  const further = launches.filter(({ launch, readyMs }) => launch > 1 && readyMs !== undefined);
+  const byReady = [...further].sort((a, b) => (a.readyMs ?? 0) - (b.readyMs ?? 0));
+  const [leastCovered] = [...further].sort((a, b) => (a.coveredFraction ?? 1) - (b.coveredFraction ?? 1));
+  const middle = byReady[Math.floor((byReady.length - 1) / 2)];
+  return launches.filter(
+    (one) => one.launch === 1 || one.readyMs === undefined || one === middle || one === leastCovered,
+  );
+}
+
+/** "Launches 2, 4 and 5 are not shown one by one; ...": where the rest is. Undefined when none is left out. */
+export function leftOutText(launches: readonly LaunchFinding[], whereElse: string): string | undefined {
+  const shown = new Set(launchesInDetail(launches));
+  const left = launches.filter((one) => !shown.has(one)).map(({ launch }) => launch);
+  if (left.length === 0) return undefined;
+  const subject = namedLaunches(left);
+  return `${subject.charAt(0).toUpperCase()}${subject.slice(1)} ${left.length === 1 ? 'is' : 'are'} not shown here: the middle one of the further launches and the one least covered stand for them. ${whereElse}`;
+}
+
+/** "launch 2", "launches 2 to 7", "launches 2, 4 to 6 and 9"; `numbers` in rising order. */
+export function namedLaunches(numbers: readonly number[]): string {
+  const runs: [first: number, last: number][] = [];
+  for (const number of numbers) {
+    const run = runs.at(-1);
+    if (run?.[1] === number - 1) run[1] = number;
+    else runs.push([number, number]);
+  }
+  const parts = runs.flatMap(([first, last]) => {
+    if (first === last) return [`${first}`];
+    return last === first + 1 ? [`${first}`, `${last}`] : [`${first} to ${last}`];
+  });
+  const listed = parts.length < 2 ? parts.join('') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
+  return `${numbers.length === 1 ? 'launch' : 'launches'} ${listed}`;
+}
+
+/** What several launches say in the same words is said once: "Launches 2 to 7: ...". In the order of the first to say it. */
+export function saidOnce(sayings: readonly { readonly launch: number; readonly text: string }[]): string[] {
+  const launchesOf = new Map<string, number[]>();
+  for (const { launch, text } of sayings) launchesOf.set(text, [...(launchesOf.get(text) ?? []), launch]);
+  return [...launchesOf].map(([text, launches]) => {
+    const subject = namedLaunches(launches);
+    return `${subject.charAt(0).toUpperCase()}${subject.slice(1)}: ${text}`;
+  });
+}

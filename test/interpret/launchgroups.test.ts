@@ -1,0 +1,72 @@
+/** Many launches on one page: who is shown, and how the rest is named. */
+import { describe, expect, it } from 'vitest';
+import type { LaunchFinding } from '../../lib/interpret/findings.js';
+import { launchesInDetail, leftOutText, namedLaunches, saidOnce } from '../../lib/interpret/launchgroups.js';
+
+/** A launch of which only the number, the seconds to ready and the covered share matter; no seconds: it never was. */
+const launchOf = (launch: number, readyS?: number, coveredFraction?: number) =>
+  ({
+    launch,
+    readyMs: readyS === undefined ? undefined : readyS * 1000,
+    coveredFraction,
+  }) as LaunchFinding;
+const seven = [
+  launchOf(1, 88, 0.99),
+  launchOf(2, 43, 0.98),
+  launchOf(3, 41, 0.97),
+  launchOf(4, 42, 0.93),
+  launchOf(5, 40, 0.99),
+  launchOf(6),
+  launchOf(7, 44, 0.96),
+];
+
+describe('launchesInDetail', () => {
+  it('shows every one of three launches', () => {
+    expect(launchesInDetail(seven.slice(0, 3))).toEqual(seven.slice(0, 3));
+  });
+
+  it('shows of seven the first, the middle one, the least covered one and the failed one, in their order', () => {
+    // Of 40, 41, 42, 43 and 44 s the middle is 42 s: launch 4, which is also the least covered.
+    expect(launchesInDetail(seven).map(({ launch }) => launch)).toEqual([1, 4, 6]);
+    const covered = seven.map((one) => (one.launch === 7 ? { ...one, coveredFraction: 0.5 } : one));
+    expect(launchesInDetail(covered).map(({ launch }) => launch)).toEqual([1, 4, 6, 7]);
+  });
+
+  it('takes the lower of two middle ones, and shows the first although it is alone in having been ready', () => {
+    const even = [launchOf(1, 90, 1), launchOf(2, 40, 0.9), launchOf(3, 41, 1), launchOf(4, 42, 1), launchOf(5, 43, 1)];
+    expect(launchesInDetail(even).map(({ launch }) => launch)).toEqual([1, 2, 3]);
+    const failed = [launchOf(1, 90, 1), launchOf(2), launchOf(3), launchOf(4)];
+    expect(launchesInDetail(failed)).toEqual(failed);
+  });
+});
+
+describe('leftOutText', () => {
+  it('names who is left out and where to find them; says nothing where all are shown', () => {
+    expect(leftOutText(seven, 'See there.')).toMatch(/^Launches 2, 3, 5 and 7 are not shown here: .+\. See there\.$/);
+    expect(leftOutText(seven.slice(0, 3), 'See there.')).toBeUndefined();
+  });
+});
+
+describe('namedLaunches', () => {
+  it.each([
+    [[2], 'launch 2'],
+    [[2, 3], 'launches 2 and 3'],
+    [[2, 3, 4, 5], 'launches 2 to 5'],
+    [[2, 4, 5, 6, 9], 'launches 2, 4 to 6 and 9'],
+    [[2, 3, 7, 8], 'launches 2, 3, 7 and 8'],
+  ])('%j: %s', (numbers, text) => expect(namedLaunches(numbers)).toBe(text));
+});
+
+describe('saidOnce', () => {
+  it('puts together what launches say in the same words, in the order of the first to say it', () => {
+    expect(
+      saidOnce([
+        { launch: 1, text: 'cold' },
+        { launch: 2, text: 'warm' },
+        { launch: 2, text: 'new' },
+        { launch: 3, text: 'warm' },
+        { launch: 1, text: 'new' },
+      ]),
+    ).toEqual(['Launch 1: cold', 'Launches 2 and 3: warm', 'Launches 2 and 1: new']);
+  });
+});
