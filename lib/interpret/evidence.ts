@@ -2,6 +2,7 @@
 import type { RunData } from '../archive/folder.js';
 import { noGpuInRehearsal } from '../freeze/rehearsal.js';
 import type { Cause } from './findings.js';
+import { readTogether } from './launchgroups.js';
 
 /** One quantity. `values` holds one number a launch: a rule must hold for each of them. */
 export type Observed =
@@ -57,12 +58,22 @@ export function acrossLaunches(
   const present = each.flatMap(({ launch, observed }) => (observed.kind === 'seen' ? [{ launch, observed }] : []));
   const reason = each.map(({ observed }) => observed).find((observed) => observed.kind === 'absent');
   if (present.length === 0) return reason ?? absent(ifNone);
-  const reading = present
-    .map(({ launch, observed }) => (each.length > 1 ? `launch ${launch}: ${observed.reading}` : observed.reading))
-    .join('; ');
+  const values = present.flatMap(({ observed }) => observed.values);
+  const [only] = present;
+  if (each.length === 1 && only) return seen(values, only.observed.reading);
   return seen(
-    present.flatMap(({ observed }) => observed.values),
-    reading,
+    values,
+    readTogether(
+      present.map(
+        ({
+          launch,
+          observed: {
+            reading,
+            values: [value = NaN],
+          },
+        }) => ({ launch, text: reading, value }),
+      ),
+    ),
   );
 }
 

@@ -182,15 +182,18 @@ export function modifiedZ(value: number, values: readonly number[]): number | un
   return (0.6745 * (value - centre)) / mad;
 }
 
+const outliersListed = 5;
+
 /** Flag durations (ms) far from the rest. They stay in every statistic: flagged, not removed. */
 export function outlierFlag(valuesMs: readonly number[]): Flag {
   const { outlierSamples, outlierZ } = flagThresholds;
   const threshold = `modified z-score above ${outlierZ} (Iglewicz and Hoaglin 1993)`;
   if (valuesMs.length < outlierSamples) return tooFew('outliers', valuesMs.length, outlierSamples, threshold);
   const scored = valuesMs.map((value) => ({ value, z: Math.abs(modifiedZ(value, valuesMs) ?? 0) }));
-  const outliers = scored.filter(({ z }) => z > outlierZ);
+  const outliers = scored.filter(({ z }) => z > outlierZ).sort((a, b) => b.z - a.z);
   const worst = Math.max(...scored.map(({ z }) => z));
-  const list = outliers.map(({ value }) => formatMs(value)).join(', ');
+  const listed = outliers.slice(0, outliersListed).map(({ value }) => formatMs(value));
+  const list = `${outliers.length > listed.length ? 'the farthest ' : ''}${listed.join(', ')}`;
   return {
     flag: 'outliers',
     raised: outliers.length > 0,

@@ -47,11 +47,29 @@ export function namedLaunches(numbers: readonly number[]): string {
 }
 
 /** What several launches say in the same words is said once: "Launches 2 to 7: ...". In the order of the first to say it. */
-export function saidOnce(sayings: readonly { readonly launch: number; readonly text: string }[]): string[] {
-  const launchesOf = new Map<string, number[]>();
-  for (const { launch, text } of sayings) launchesOf.set(text, [...(launchesOf.get(text) ?? []), launch]);
-  return [...launchesOf].map(([text, launches]) => {
+export function saidOnce(sayings: readonly Saying[]): string[] {
+  return inSameWords(sayings).map(([text, launches]) => {
     const subject = namedLaunches(launches);
     return `${subject.charAt(0).toUpperCase()}${subject.slice(1)}: ${text}`;
   });
+}
+
+/** One reading for the readings of several launches: all of them, or of many different ones the smallest and the largest. */
+export function readTogether(readings: readonly (Saying & { readonly value: number })[]): string {
+  const told = inSameWords(readings);
+  if (!areMany(told)) return told.map(([text, launches]) => `${namedLaunches(launches)}: ${text}`).join('; ');
+  const sorted = [...readings].sort((a, b) => a.value - b.value);
+  const [smallest, largest] = [sorted.at(0), sorted.at(-1)];
+  return `of ${readings.length} launches the smallest, launch ${smallest?.launch}: ${smallest?.text}; the largest, launch ${largest?.launch}: ${largest?.text}`;
+}
+
+export interface Saying {
+  readonly launch: number;
+  readonly text: string;
+}
+
+function inSameWords(sayings: readonly Saying[]): [text: string, launches: number[]][] {
+  const launchesOf = new Map<string, number[]>();
+  for (const { launch, text } of sayings) launchesOf.set(text, [...(launchesOf.get(text) ?? []), launch]);
+  return [...launchesOf];
 }

@@ -2,7 +2,7 @@
 import type { Dominant, Findings, LaunchRepeat, LedgerCell } from '../interpret/findings.js';
 import { penaltyQuantity } from '../interpret/repeats.js';
 import { dash, formatFactor, formatMs, formatPercent } from '../interpret/format.js';
-import { areMany, namedLaunches } from '../interpret/launchgroups.js';
+import { areMany, launchesInDetail, leftOutText, namedLaunches } from '../interpret/launchgroups.js';
 import { engineLabel, modelLabel, noGpuText, stamped, type InterpretedRun } from './subject.js';
 import { renderFacts, renderTable, type Cell } from './table.js';
 import { clientServerText, summaryColumns, summaryRow } from './request-tables.js';
@@ -147,12 +147,21 @@ export function stopwatchText({ stopwatch }: Findings): string {
   return `± ${formatMs(stopwatch.medianErrorMs)} median, ${worst} (n = ${stopwatch.n})`;
 }
 
-/** The seed's six terms, G and the remainder, in both windows. A cell without a value says why. */
+/** The seed's six terms, G and the remainder, in both windows; of many launches for some. A cell without a value says why. */
 export function sixTermsTable({ findings }: InterpretedRun): string {
-  const others = findings.sixTermsByLaunch.filter((ledger) => ledger.launch !== findings.ledgerLaunch);
-  return [{ launch: findings.ledgerLaunch, rows: findings.sixTerms }, ...others]
-    .map((ledger) => termRows(findings, ledger))
-    .join('\n\n');
+  const shown = new Set(launchesInDetail(findings.launches).map(({ launch }) => launch));
+  const others = findings.sixTermsByLaunch.filter(
+    ({ launch }) => launch !== findings.ledgerLaunch && shown.has(launch),
+  );
+  const tables = [{ launch: findings.ledgerLaunch, rows: findings.sixTerms }, ...others].map((ledger) =>
+    termRows(findings, ledger),
+  );
+  return [...tables, ...elsewhere(findings)].join('\n\n');
+}
+
+function elsewhere({ launches }: Findings): string[] {
+  const text = leftOutText(launches, 'The same figures of every launch are in findings.json.');
+  return text === undefined ? [] : [text];
 }
 
 function termRows(
@@ -191,11 +200,13 @@ function cellSource(cell: LedgerCell): string {
   return cell.note === undefined ? cell.source : `${cell.source}; ${cell.note}`;
 }
 
-/** Request 1 minus the warm median, part by part; parts and remainder add up. */
+/** Request 1 minus the warm median, part by part; parts and remainder add up. Of many launches for some. */
 export function excessTable({ findings }: InterpretedRun): string {
   if (findings.excess.length === 0)
     return 'No first request could be set against a warm median: there is no second ledger.';
-  return findings.excess
+  const shown = new Set(launchesInDetail(findings.launches).map(({ launch }) => launch));
+  const tables = findings.excess
+    .filter(({ launch, requestId }) => shown.has(launch) || requestId.includes('-cold-long-'))
     .map((ledger) =>
       renderTable({
         title: stamped(findings.engineKind, `Launch ${ledger.launch}: what request 1 cost more than a warm one`),
@@ -211,8 +222,8 @@ export function excessTable({ findings }: InterpretedRun): string {
             : [['outside TTFT: connection', undefined, ledger.connectionMs, 'request 1 - warm median']]),
         ],
       }),
-    )
-    .join('\n\n');
+    );
+  return [...tables, ...elsewhere(findings)].join('\n\n');
 }
 
 /** Each signal of the decision table with the number read and the threshold it was held against. */

@@ -145,6 +145,20 @@ describe('what the evidence makes of a run', () => {
     expect(signals[0]?.reading).toMatch(/^1,000 MiB read from storage while the weights loaded, 100 % of the weights/);
   });
 
+  it("the page cache is judged by the weights' own pages, even where it shrank as a whole because memory was full", () => {
+    const data = buildRun({ loadingReadMiB: weightsMiB, residentBeforeFraction: 0, gpu: true });
+    const grows = (residentAfterFraction: number | undefined) =>
+      interpret({
+        ...data,
+        launches: data.launches.map((row) => ({ ...row, residentAfterFraction })),
+        samples: data.samples.map((row) => ({ ...row, pageCacheMiB: 4000 - row.atMs / 1000 })),
+      }).signals.find(({ signal, window }) => signal === 'Page cache grows' && window === 'launch -> ready');
+    expect(grows(1)?.outcome).toBe('holds');
+    expect(grows(1)?.reading).toMatch(/^0 % of the weights' pages in it before the spawn, 100 % at ready \(.*: down /);
+    expect(grows(0.1)?.outcome).toBe('does not hold');
+    expect(grows(undefined)?.reading).toMatch(/^down [\d.]+ MiB, -[\d.]+ % of the weights$/);
+  });
+
   it('HBM for the weights is counted from the building of the model on', () => {
     const signal = of({}).signals.find(
       ({ cause, window, role }) => cause === 'B' && window === 'launch -> ready' && role === 'distinguishing',

@@ -1,7 +1,13 @@
 /** Many launches on one page: who is shown, and how the rest is named. */
 import { describe, expect, it } from 'vitest';
 import type { LaunchFinding } from '../../lib/interpret/findings.js';
-import { launchesInDetail, leftOutText, namedLaunches, saidOnce } from '../../lib/interpret/launchgroups.js';
+import {
+  launchesInDetail,
+  leftOutText,
+  namedLaunches,
+  readTogether,
+  saidOnce,
+} from '../../lib/interpret/launchgroups.js';
 
 /** A launch of which only the number, the seconds to ready and the covered share matter; no seconds: it never was. */
 const launchOf = (launch: number, readyS?: number, coveredFraction?: number) =>
@@ -68,5 +74,20 @@ describe('saidOnce', () => {
         { launch: 1, text: 'new' },
       ]),
     ).toEqual(['Launch 1: cold', 'Launches 2 and 3: warm', 'Launches 2 and 1: new']);
+  });
+});
+
+describe('readTogether', () => {
+  const reading = (launch: number, value: number) => ({ launch, value, text: `reads ${value}` });
+  it('says each of up to three different readings, alike ones once', () => {
+    expect(readTogether([reading(1, 0), reading(2, 5), reading(3, 0), reading(4, 5), reading(5, 5)])).toBe(
+      'launches 1 and 3: reads 0; launches 2, 4 and 5: reads 5',
+    );
+  });
+
+  it('says of more the smallest and the largest, since a limit that these two keep is kept by all', () => {
+    expect(readTogether([reading(1, 3), reading(2, 5), reading(3, 1), reading(4, 2)])).toBe(
+      'of 4 launches the smallest, launch 3: reads 1; the largest, launch 2: reads 5',
+    );
   });
 });
