@@ -49,6 +49,8 @@ export interface ExperimentOptions {
   readonly kv?: Pick<KvSizes, 'smallBytes' | 'largeBytes'> | undefined;
   /** Longest sitting: no launch is begun that would end later, by the longest one on record. Absent: until the design is done. */
   readonly sittingMs?: number | undefined;
+  /** Runs of each probe of the node. Absent: enough for an interval of this run alone. */
+  readonly probeRuns?: number | undefined;
 }
 
 /** For tests: what another program may do at the worst moment. */

@@ -10,6 +10,8 @@ export interface ExperimentInput {
   readonly blocks?: number | undefined;
   /** Minutes of one sitting: what is left then waits for the next one. */
   readonly minutes?: number | undefined;
+  /** Runs of each probe of the node; where several runs are put together, theirs add up. */
+  readonly probeRuns?: number | undefined;
 }
 
 const names = Object.keys(designs) as [DesignName, ...DesignName[]];
@@ -33,6 +35,12 @@ const fields = {
     schema: z.coerce.number().positive().max(10_000),
     allowed: 'minutes of one sitting, above 0',
   },
+  probeRuns: {
+    variable: 'DAY007_COLD_START_PROBE_RUNS',
+    schema: z.coerce.number().int().min(1).max(100),
+    allowed:
+      'a whole number of runs of each probe from 1 to 100 (6, over all runs put together, are the first with intervals)',
+  },
 } as const;
 
 /**
@@ -46,8 +54,10 @@ export function resolveOptions(
 ): ExperimentOptions {
   const fallback: DesignName = engine.kind === 'vllm' && engine.device === 'cpu' ? 'no-cache' : 'full';
   const minutes = cell.minutes ?? env[fields.minutes.variable];
+  const probeRuns = cell.probeRuns ?? env[fields.probeRuns.variable];
   return {
     ...(minutes === undefined ? {} : { sittingMs: (check('minutes', minutes) as number) * 60_000 }),
+    ...(probeRuns === undefined ? {} : { probeRuns: check('probeRuns', probeRuns) as number }),
     design: check('design', cell.design ?? env[fields.design.variable] ?? fallback) as DesignName,
     blocks: check('blocks', cell.blocks ?? env[fields.blocks.variable] ?? defaultBlocks) as number,
   };

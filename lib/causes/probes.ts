@@ -44,8 +44,8 @@ interface Said {
   readonly saidMs: number;
 }
 
-/** The first number of repetitions whose centre gets a 95 % interval. */
-const repetitions = 6;
+/** The first number of repetitions whose centre gets a 95 % interval; those of several runs of an experiment add up. */
+export const defaultProbeRuns = 6;
 const gibibyte = 2 ** 30;
 const copyBytes = gibibyte;
 const fillBytes = 4 * gibibyte;
@@ -73,10 +73,11 @@ export async function runProbes(
   run: ExperimentRun,
   onProgress: ((progress: ProbeProgress) => void) | undefined,
   signal: AbortSignal,
+  runs = defaultProbeRuns,
 ): Promise<readonly string[]> {
   const done = new Set(readRows(run.dir, probesTable).map(({ probe }) => probe));
   const failures: string[] = [];
-  for (const probe of probesOf(run)) {
+  for (const probe of probesOf(run, runs)) {
     if (done.has(probe.name)) continue;
     try {
       appendRows(run.dir, probesTable, await repeat(run, probe, onProgress, signal));
@@ -111,13 +112,13 @@ async function runOnce(run: ExperimentRun, probe: Probe, before: number, signal:
   return timings.map((timing, at) => ({ probe: probe.name, index: before + at + 1, atMs, ...timing, command }));
 }
 
-function probesOf({ record }: ExperimentRun): Probe[] {
+function probesOf({ record }: ExperimentRun, runs: number): Probe[] {
   const largest = [...weightFiles(record)].sort((a, b) => statSync(b).size - statSync(a).size)[0];
   const python = record.engine.kind === 'rehearsal' ? undefined : interpreterOf(record.engine.command);
   return [
-    ...(largest === undefined ? [] : readingProbes(largest)),
-    ...(python === undefined ? [] : processProbes(python, record.engine.device)),
-    ...(python !== undefined && record.engine.device === 'cuda' ? gpuProbes(python) : []),
+    ...(largest === undefined ? [] : readingProbes(largest, runs)),
+    ...(python === undefined ? [] : processProbes(python, record.engine.device, runs)),
+    ...(python !== undefined && record.engine.device === 'cuda' ? gpuProbes(python, runs) : []),
   ];
 }
 
@@ -130,12 +131,12 @@ function interpreterOf(command: readonly string[]): string | undefined {
 }
 
 /** The largest weights file, through the page cache: dropped from it first, then found in it. */
-function readingProbes(file: string): Probe[] {
+function readingProbes(file: string, runs: number): Probe[] {
   const command = ['dd', `if=${file}`, 'of=/dev/null', 'bs=16M'];
   const read = (output: string): Timing[] => [parseDd(output)];
   return [
-    { name: 'disk-read', command, runs: repetitions, prepare: () => void evictFromPageCache([file]), read },
-    { name: 'cache-read', command, runs: repetitions, read },
+    { name: 'disk-read', command, runs, prepare: () => void evictFromPageCache([file]), read },
+    { name: 'cache-read', command, runs, read },
   ];
 }
 
@@ -147,16 +148,16 @@ export function parseDd(output: string): Timing {
 }
 
 /** An interpreter that does nothing, and ones that import what each of the server's processes imports. */
-function processProbes(python: string, device: string): Probe[] {
+function processProbes(python: string, device: string, runs: number): Probe[] {
   const read = (_output: string, saidMs: number): Timing[] => [{ ms: saidMs }];
   const importing = (name: ProbeName, ...modules: readonly string[]): Probe => {
     const command = [python, '-c', `import ${modules.join(', ')}; print("imported", flush=True)`];
-    return { name, command, runs: repetitions, read };
+    return { name, command, runs, read };
   };
   const front = importing('import-front', 'vllm.entrypoints.cli.main', 'vllm.entrypoints.openai.api_server');
   const core = 'vllm.v1.engine.core';
   return [
-    { name: 'start', command: [python, '-c', 'print("started", flush=True)'], runs: repetitions, read },
+    { name: 'start', command: [python, '-c', 'print("started", flush=True)'], runs, read },
     front,
     ...(device === 'cuda'
       ? [importing('import-engine', core, 'vllm.v1.worker.gpu_worker')]
@@ -164,7 +165,7 @@ function processProbes(python: string, device: string): Probe[] {
   ];
 }
 
-function gpuProbes(python: string): Probe[] {
+function gpuProbes(python: string, runs: number): Probe[] {
   return [
     {
       name: 'context',
@@ -173,7 +174,7 @@ function gpuProbes(python: string): Probe[] {
         '-c',
         'import time, torch; t = time.perf_counter(); torch.zeros(1, device="cuda"); torch.cuda.synchronize(); print([time.perf_counter() - t])',
       ],
-      runs: repetitions,
+      runs,
       read: (output) => parseSeconds(output, undefined),
     },
     copyProbe(python, 'h2d-pinned', 'torch.zeros(n, dtype=torch.uint8).pin_memory()'),
@@ -208,7 +209,7 @@ function timedScript(bytes: number, setUp: readonly string[], work: string): str
     `n = ${bytes}`,
     ...setUp,
     'seconds = []',
-    `for _ in range(${repetitions + 1}):`,
+    `for _ in range(${defaultProbeRuns + 1}):`,
     '    torch.cuda.synchronize()',
     '    t = time.perf_counter()',
     `    ${work}`,

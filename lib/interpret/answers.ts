@@ -156,7 +156,9 @@ export function conclusions(findings: Answerable): Findings['conclusions'] {
 function penaltiesText({ penalties, repeats, launches }: Answerable): string {
   if (penalties.length === 0) return 'not observable: no first request with warm ones to compare';
   const texts = (['TTFT', 'wall_s'] as const).flatMap((by) => {
-    const together = areMany(launches) ? repeats.find(({ quantity }) => quantity === penaltyQuantity(by)) : undefined;
+    const together = repeats.find(
+      (repeat) => areMany(launches) && repeat.quantity === penaltyQuantity(by) && repeat.launches.length > 1,
+    );
     const alone = penalties.filter(
       (penalty) => penalty.by === by && !(together?.launches ?? []).includes(penalty.launch),
     );

@@ -6,6 +6,7 @@ import type { RunData } from '../archive/folder.js';
 import type { Findings, LaunchFinding, SignalFinding } from './findings.js';
 import type { Summary } from '../statistics/summary.js';
 import { formatBytes, formatCounted, formatFactor, formatMs, formatPercent } from './format.js';
+import { namedLaunches, readTogether } from './launchgroups.js';
 import { rehearsedJudgement } from './rehearsed.js';
 import { milestonesOf } from './startuplog.js';
 
@@ -208,7 +209,7 @@ function graphsCaptured(data: RunData): Judgement {
         data.record.engine.device === 'cpu' ? 'a CPU has no CUDA graphs' : 'the log shows no graph capture',
       ),
     };
-  return { appendix: 'B', claim, ...confirmed(`captured before ready in launch ${captured.join(', ')}`) };
+  return { appendix: 'B', claim, ...confirmed(`captured before ready in ${namedLaunches(captured)}`) };
 }
 
 function poolOnDemand(data: RunData): Judgement {
@@ -218,7 +219,11 @@ function poolOnDemand(data: RunData): Judgement {
     return size?.value === undefined || readyAtMs === undefined || size.atMs > readyAtMs
       ? []
       : [
-          `launch ${launch}: a pool for ${size.value.toLocaleString('en')} tokens ${formatMs(readyAtMs - size.atMs)} before ready`,
+          {
+            launch,
+            text: `a pool for ${size.value.toLocaleString('en')} tokens ${formatMs(readyAtMs - size.atMs)} before ready`,
+            value: readyAtMs - size.atMs,
+          },
         ];
   });
   if (pools.length === 0) return { appendix: 'C', claim, ...notMeasured('the log names no KV pool') };
@@ -226,7 +231,7 @@ function poolOnDemand(data: RunData): Judgement {
     appendix: 'C',
     claim,
     ...contradicted(
-      `the whole pool stood before the server listened (${pools.join('; ')}); a request only takes blocks from it`,
+      `the whole pool stood before the server listened (${readTogether(pools)}); a request only takes blocks from it`,
     ),
   };
 }

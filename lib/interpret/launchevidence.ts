@@ -78,6 +78,16 @@ export function phaseOf(timeline: StartupTimeline, ...terms: readonly Term[]): P
   return timeline.phases.find(({ term }) => terms.includes(term));
 }
 
+/** From the beginning of the first phase of a term to the end of its last one. */
+function stretchOf(timeline: StartupTimeline, term: Term): Window | undefined {
+  const phases = timeline.phases.filter((phase) => phase.term === term);
+  if (phases.length === 0) return undefined;
+  return {
+    startAtMs: Math.min(...phases.map(({ startAtMs }) => startAtMs)),
+    endAtMs: Math.max(...phases.map(({ endAtMs }) => endAtMs)),
+  };
+}
+
 const noLoadingPhase = 'the log shows no weight-loading phase';
 const noWeights = 'the size of the weights is not known';
 
@@ -103,9 +113,10 @@ const slowestStorageBytesPerS = 1e8;
 
 /** What was read while the engine warmed up, as time at the fastest rate this launch saw: the least it can have cost. */
 function warmUpStorageOf(data: RunData, timeline: StartupTimeline): Observed {
-  const warmUp = phaseOf(timeline, 'C');
+  const warmUp = stretchOf(timeline, 'C');
   if (!warmUp) return absent('the log shows no warm-up phase');
-  const samples = samplesOf(data, timeline.launch);
+  // Up to ready: what a server reads while it ends comes from no disk that it waited for.
+  const samples = samplesOf(data, timeline.launch).filter(({ atMs }) => atMs <= timeline.readyAtMs);
   const read = counterIncreaseOver(samples, 'serverReadBytes', warmUp);
   if (!read) return absent('read_bytes was not sampled while the engine warmed up');
   const fastest = Math.max(slowestStorageBytesPerS, fastestIncreasePerS(samples, 'serverReadBytes') ?? 0);
@@ -113,7 +124,7 @@ function warmUpStorageOf(data: RunData, timeline: StartupTimeline): Observed {
   const share = costMs / Math.max(warmUp.endAtMs - warmUp.startAtMs, 1);
   return seen(
     [share],
-    `${formatBytes(read.by)} read while the engine warmed up: ${formatMs(costMs)} at ${formatBytes(fastest)}/s, ${formatPercent(share)} of the phase`,
+    `${formatBytes(read.by)} read while the engine warmed up: ${formatMs(costMs)} at ${formatBytes(fastest)}/s, ${formatPercent(share)} of that time`,
   );
 }
 
@@ -186,11 +197,12 @@ function duringLoading(
 function kvStepOf(data: RunData, timeline: StartupTimeline): Observed {
   const because = noGpuBecause(data);
   if (because !== undefined) return absent(because);
-  const phase = phaseOf(timeline, 'D');
-  if (!phase) return absent('the log shows no KV-cache phase');
-  const step = hbmChangeOver(gpuOf(data, timeline.launch), phase);
-  if (!step) return absent('GPU memory was not sampled around the KV-cache phase');
-  return seen([step.by], `${formatMiB(step.by)} more HBM in ${formatMs(phase.endAtMs - phase.startAtMs)}`);
+  // Profiling frees what it took before the pool is allocated: the step is that of both together.
+  const window = stretchOf(timeline, 'D');
+  if (!window) return absent('the log shows no KV-cache phase');
+  const step = hbmChangeOver(gpuOf(data, timeline.launch), window);
+  if (!step) return absent('GPU memory was not sampled around the KV-cache phases');
+  return seen([step.by], `${formatMiB(step.by)} more HBM in ${formatMs(window.endAtMs - window.startAtMs)}`);
 }
 
 function kvStepsOf(data: RunData, all: readonly LaunchFinding[]): Observed {

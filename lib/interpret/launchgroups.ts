@@ -21,13 +21,14 @@ export function launchesInDetail(launches: readonly LaunchFinding[]): readonly L
   );
 }
 
-/** "Launches 2, 4 and 5 are not shown one by one; ...": where the rest is. Undefined when none is left out. */
-export function leftOutText(launches: readonly LaunchFinding[], whereElse: string): string | undefined {
-  const shown = new Set(launchesInDetail(launches));
-  const left = launches.filter((one) => !shown.has(one)).map(({ launch }) => launch);
-  if (left.length === 0) return undefined;
-  const subject = namedLaunches(left);
-  return `${subject.charAt(0).toUpperCase()}${subject.slice(1)} ${left.length === 1 ? 'is' : 'are'} not shown here: the middle one of the further launches and the one least covered stand for them. ${whereElse}`;
+/** "Not shown here: launches 2, 4 and 5. ...": who is left out of `shown`, and where the rest is. Undefined: nobody is. */
+export function leftOutText(
+  launches: readonly LaunchFinding[],
+  shown: ReadonlySet<number>,
+  whereElse: string,
+): string | undefined {
+  const left = launches.filter(({ launch }) => !shown.has(launch)).map(({ launch }) => launch);
+  return left.length === 0 ? undefined : `Not shown here: ${namedLaunches(left)}. ${whereElse}`;
 }
 
 /** "launch 2", "launches 2 to 7", "launches 2, 4 to 6 and 9"; `numbers` in rising order. */
@@ -58,8 +59,10 @@ export function saidOnce(sayings: readonly Saying[]): string[] {
 export function readTogether(readings: readonly (Saying & { readonly value: number })[]): string {
   const told = inSameWords(readings);
   if (!areMany(told)) return told.map(([text, launches]) => `${namedLaunches(launches)}: ${text}`).join('; ');
-  const sorted = [...readings].sort((a, b) => a.value - b.value);
-  const [smallest, largest] = [sorted.at(0), sorted.at(-1)];
+  const sorted = readings.filter(({ value }) => Number.isFinite(value)).sort((a, b) => a.value - b.value);
+  const [smallest, largest] = [sorted.at(0) ?? readings[0], sorted.at(-1) ?? readings.at(-1)];
+  if (smallest?.value === largest?.value)
+    return `${namedLaunches(readings.map(({ launch }) => launch))} alike, launch ${smallest?.launch}: ${smallest?.text}`;
   return `of ${readings.length} launches the smallest, launch ${smallest?.launch}: ${smallest?.text}; the largest, launch ${largest?.launch}: ${largest?.text}`;
 }
 
@@ -68,7 +71,8 @@ export interface Saying {
   readonly text: string;
 }
 
-function inSameWords(sayings: readonly Saying[]): [text: string, launches: number[]][] {
+/** Texts with the launches that say them, in the order of the first to say it. */
+export function inSameWords(sayings: readonly Saying[]): [text: string, launches: number[]][] {
   const launchesOf = new Map<string, number[]>();
   for (const { launch, text } of sayings) launchesOf.set(text, [...(launchesOf.get(text) ?? []), launch]);
   return [...launchesOf];

@@ -58,11 +58,16 @@ export function sixTerms(
 }
 
 function launchCells(timeline: StartupTimeline, finding: LaunchFinding, data: RunData, evidence: Evidence): Cells {
-  const overlapMs =
-    timeline.phases.reduce((sum, phase) => sum + phase.endAtMs - phase.startAtMs, 0) - timeline.coveredMs;
+  // Phases of one term may overlap and count once; what lies in phases of two terms counts in both.
+  const terms = [...new Set(timeline.phases.map(({ term }) => term))];
+  const summedMs = terms.reduce(
+    (sum, term) => sum + unionMs(timeline.phases.filter((phase) => phase.term === term)),
+    0,
+  );
+  const overlapMs = summedMs - timeline.coveredMs;
   const remainderNote =
     overlapMs > 1
-      ? `phases overlap by ${formatMs(overlapMs)}, so that the terms add up to more than the window`
+      ? `phases of different terms overlap by ${formatMs(overlapMs)}, so that the terms add up to more than the window`
       : undefined;
   return {
     ...weightCells(timeline, finding, data, evidence),

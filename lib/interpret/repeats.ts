@@ -3,6 +3,7 @@
  * were not resident. The further launches are put together only where they found the same state.
  */
 import type { ExcessLedger, Findings, LaunchFinding, LaunchRepeat, RequestTiming } from './findings.js';
+import { namedLaunches } from './launchgroups.js';
 import type { Penalty } from './penalties.js';
 import { coldOf, requestsNamed, valuesOf, type Measure } from './series.js';
 import { medianOf } from '../statistics/samples.js';
@@ -36,6 +37,7 @@ const quantities: readonly Quantity[] = [
     of: (launch, { launches }) => scaled(findingOf(launches, launch)?.coveredFraction, 100),
   },
   { quantity: 'TTFT of cold_1', unit: 'ms', of: (launch, { timings }) => coldOf(timings, launch)?.ttftMs },
+  { quantity: 'wall_s of cold_1', unit: 's', of: (launch, { timings }) => coldOf(timings, launch)?.wallS },
   {
     quantity: 'warm median TTFT of the same launch',
     unit: 'ms',
@@ -98,7 +100,7 @@ function alikeLaunches(launches: readonly LaunchFinding[]): {
   const [largest, ...others] = [...byState].sort(([, a], [, b]) => b.length - a.length || (b[0] ?? 0) - (a[0] ?? 0));
   if (!largest) return { launches: [] };
   const [word, numbers] = largest;
-  const left = others.map(([state, own]) => `launch ${own.join(', ')} (${state})`).join('; ');
+  const left = others.map(([state, own]) => `${namedLaunches(own)} (${state})`).join('; ');
   return {
     launches: numbers,
     note: `Further launches: ${word}${left === '' ? '' : `; left out, as they found another state: ${left}`}.`,

@@ -127,7 +127,7 @@ const rules: readonly Rule[] = [
     launch: below(
       (e) => e.launch.warmUpStorageTime,
       t.quietTimeShare,
-      `${formatPercent(t.quietTimeShare, 2)} of the phase`,
+      `${formatPercent(t.quietTimeShare, 2)} of that time`,
     ),
     request: quiet.request,
   },

@@ -1,6 +1,6 @@
 /**
- * Observations of one starting server -> named phases, each with its own start and end, and the
- * remainder between them. Time "from this line to the next" is never a phase.
+ * Observations of one starting server -> named phases, each with a start and an end that were seen, and the remainder
+ * between them. Time from one line to the next is a phase only where vLLM's source says what is done between the two.
  */
 import type { StartupRow } from '../archive/tables.js';
 import { parseLogLine, recognizeMilestone } from './milestones.js';
@@ -52,7 +52,7 @@ interface PhaseRule {
 /**
  * Which milestones open and close which phase. Several names are alternatives; the first one seen counts. Seen on
  * vLLM 0.32.0 (CPU) and 0.26.0 (H100): a CPU logs no `torch.compile took`, a GPU no `Warming up model`. What happens
- * between two lines is read in the source of that version: vllm/v1/engine/{async_llm,core}.py, v1/worker/gpu_worker.py.
+ * between two lines was read in the source of 0.26.0: vllm/v1/engine/{async_llm,core}.py, v1/worker/gpu_worker.py.
  */
 const phaseRules: readonly PhaseRule[] = [
   { name: 'API server: start and imports', term: 'G', starts: ['spawned'], ends: ['api-server-speaks'] },
@@ -76,6 +76,8 @@ const phaseRules: readonly PhaseRule[] = [
     term: 'G',
     starts: ['engine-initializing'],
     ends: ['distributed-init'],
+    // With worker processes it is their start and their imports.
+    unless: 'worker-process-born',
   },
   { name: 'Device and distributed set-up', term: 'G', starts: ['distributed-init'], ends: ['distributed-ready'] },
   { name: 'Memory measured, model runner made', term: 'G', starts: ['distributed-ready'], ends: ['model-load-start'] },

@@ -50,6 +50,7 @@ export interface ColdStart {
   readonly run: OpenedRun;
   /** Absent in a replay. */
   readonly experiment?: Experiment | undefined;
+  readonly probeRuns?: number | undefined;
 }
 
 /** The answer of the newest experiment, before anything is run; `finishColdStart` fills it again. */
@@ -72,7 +73,8 @@ export async function planColdStart(config: RunConfig, input: ExperimentInput = 
     replay: `The saved run ${run.record.runId}; nothing will be launched`,
   } as const;
   progress.done(words[run.how]);
-  const experiment = run.how === 'replay' ? undefined : openExperiment(run, resolveOptions(input, run.record.engine));
+  const options = run.how === 'replay' ? undefined : resolveOptions(input, run.record.engine);
+  const experiment = options && openExperiment(run, options);
   const data = readExperiment(run.dir);
   const cells = [...new Map(data.plan.map((row) => [row.cell, cellOf(row)])).values()];
   const estimate = estimateDesign(data.plan, data.rows, cells, findRecorded(projectRoot, run.record.engine));
@@ -84,16 +86,16 @@ export async function planColdStart(config: RunConfig, input: ExperimentInput = 
       ...(experiment ? [`To come: **${estimate.text}**.`] : []),
     ].join('\n\n'),
   );
-  return { run, experiment };
+  return { run, experiment, probeRuns: options?.probeRuns };
 }
 
 /** What this node can do at best, and what a process costs that does nothing: small probes, each with its command. */
-export async function probeNode({ run, experiment }: ColdStart): Promise<void> {
+export async function probeNode({ run, experiment, probeRuns }: ColdStart): Promise<void> {
   let failures: readonly string[] = [];
   if (experiment) {
     const progress = display.progress('Probing the node');
     failures = await interruptible((signal) =>
-      runProbes(run, ({ probe, run: at, of }) => progress.update(`${probe}, ${at} of ${of}`), signal),
+      runProbes(run, ({ probe, run: at, of }) => progress.update(`${probe}, ${at} of ${of}`), signal, probeRuns),
     );
     progress.done(
       failures.length === 0 ? 'The node was probed' : `The node was probed; ${failures.length} probes failed`,

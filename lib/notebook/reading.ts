@@ -38,9 +38,14 @@ function sentence(text: string): string {
 
 /** What launch -> ready says: the largest phase, what no phase explains, and in which state the launch found the machine. */
 export function startupReading({ data, findings }: InterpretedRun): string {
+  const told = launchesInDetail(findings.launches);
   return bulleted([
-    ...launchesInDetail(findings.launches).flatMap((launch) => launchSentences(data, launch)),
-    leftOutText(findings.launches, 'All are in the tables "Launches" and "From launch to launch".'),
+    ...told.flatMap((launch) => launchSentences(data, launch)),
+    leftOutText(
+      findings.launches,
+      new Set(told.map(({ launch }) => launch)),
+      'Each has its row in "Launches and the state each one found".',
+    ),
   ]);
 }
 
@@ -70,13 +75,18 @@ function launchSentences(data: RunData, launch: LaunchFinding): (string | undefi
 /** What cold against warm says, launch by launch. */
 export function penaltyReading(findings: Findings): string {
   const { penalties, launches, warmLaunch } = findings;
-  // Of many launches: the first, and the one with the most warm requests. The table above has all.
-  const told = areMany(launches) ? penalties.filter(({ launch }) => launch === 1 || launch === warmLaunch) : penalties;
+  // Of many launches: the first, the one with the most warm requests, and the one with the largest penalty.
+  const [largest] = [...penalties].sort((a, b) => b.factor - a.factor);
+  const shown = new Set(areMany(launches) ? [1, warmLaunch, largest?.launch] : penalties.map(({ launch }) => launch));
+  const told = penalties.filter(({ launch }) => shown.has(launch));
   return bulleted([
     ...told.map(
       (penalty) =>
         `Launch ${penalty.launch}: cold_1 took ${formatFactor(penalty.factor)} the warm median by ${penalty.by}${penalty.lower === undefined || penalty.upper === undefined ? '' : ` (${formatFactor(penalty.lower)} to ${formatFactor(penalty.upper)} over the interval of that median)`}.`,
     ),
+    told.length < penalties.length
+      ? '"From launch to launch" puts the further launches together; each penalty with its interval is in findings.json.'
+      : undefined,
     findings.dominantRequest.because,
   ]);
 }

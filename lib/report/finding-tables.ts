@@ -11,7 +11,7 @@ import { truthSentence } from './truth-table.js';
 
 /** The page's first table: what a reader in a hurry needs. */
 export function answerTable({ data, findings }: InterpretedRun): string {
-  const together = areMany(findings.launches) ? findings.repeats : [];
+  const together = areMany(findings.launches) ? findings.repeats.filter(({ launches }) => launches.length > 1) : [];
   const ready = oneByOne(findings.launches, together, 'launch -> ready').map((launch): [string, Cell] => [
     `launch ${launch.launch} -> ready`,
     launch.readyMs === undefined
@@ -45,6 +45,7 @@ export function answerTable({ data, findings }: InterpretedRun): string {
     ...furtherFact(together, 'launch -> ready'),
     ...coldFacts(findings, together),
     ...furtherFact(together, 'TTFT of cold_1'),
+    ...furtherFact(together, 'wall_s of cold_1'),
     [`TTFT warm, median${ofLaunch}`, medianText(findings.warmTtftMs, formatMs)],
     [`wall_s warm, median${ofLaunch}`, medianText(findings.warmWallS, (seconds) => formatMs(seconds * 1000))],
     ...penalties,
@@ -156,11 +157,12 @@ export function sixTermsTable({ findings }: InterpretedRun): string {
   const tables = [{ launch: findings.ledgerLaunch, rows: findings.sixTerms }, ...others].map((ledger) =>
     termRows(findings, ledger),
   );
-  return [...tables, ...elsewhere(findings)].join('\n\n');
+  if (findings.ledgerLaunch !== undefined) shown.add(findings.ledgerLaunch);
+  return [...tables, ...elsewhere(findings, shown)].join('\n\n');
 }
 
-function elsewhere({ launches }: Findings): string[] {
-  const text = leftOutText(launches, 'The same figures of every launch are in findings.json.');
+function elsewhere({ launches }: Findings, shown: ReadonlySet<number>): string[] {
+  const text = leftOutText(launches, shown, 'The same figures of every launch are in findings.json.');
   return text === undefined ? [] : [text];
 }
 
@@ -205,26 +207,28 @@ export function excessTable({ findings }: InterpretedRun): string {
   if (findings.excess.length === 0)
     return 'No first request could be set against a warm median: there is no second ledger.';
   const shown = new Set(launchesInDetail(findings.launches).map(({ launch }) => launch));
-  const tables = findings.excess
-    .filter(({ launch, requestId }) => shown.has(launch) || requestId.includes('-cold-long-'))
-    .map((ledger) =>
-      renderTable({
-        title: stamped(findings.engineKind, `Launch ${ledger.launch}: what request 1 cost more than a warm one`),
-        columns: [{ header: 'part' }, { header: 'term' }, { header: 'ms', decimals: 2 }, { header: 'source' }],
-        rows: [
-          [`request 1, by ${ledger.by}`, undefined, ledger.coldMs, ledger.requestId],
-          ['warm median', undefined, ledger.warmMedianMs, ledger.warmOf],
-          ['excess', undefined, ledger.excessMs, 'request 1 - warm median'],
-          ...ledger.parts.map((part): Cell[] => [`of it: ${part.name}`, part.term, part.ms, part.source]),
-          ['of it: remainder', 'remainder', ledger.remainderMs, 'excess - parts'],
-          ...(ledger.connectionMs === undefined
-            ? []
-            : [['outside TTFT: connection', undefined, ledger.connectionMs, 'request 1 - warm median']]),
-        ],
-      }),
-    );
-  return [...tables, ...elsewhere(findings)].join('\n\n');
+  const ledgers = findings.excess.filter(({ launch, requestId }) => shown.has(launch) || !isFirstRequest(requestId));
+  const tables = ledgers.map((ledger) =>
+    renderTable({
+      title: stamped(findings.engineKind, `Launch ${ledger.launch}: what request 1 cost more than a warm one`),
+      columns: [{ header: 'part' }, { header: 'term' }, { header: 'ms', decimals: 2 }, { header: 'source' }],
+      rows: [
+        [`request 1, by ${ledger.by}`, undefined, ledger.coldMs, ledger.requestId],
+        ['warm median', undefined, ledger.warmMedianMs, ledger.warmOf],
+        ['excess', undefined, ledger.excessMs, 'request 1 - warm median'],
+        ...ledger.parts.map((part): Cell[] => [`of it: ${part.name}`, part.term, part.ms, part.source]),
+        ['of it: remainder', 'remainder', ledger.remainderMs, 'excess - parts'],
+        ...(ledger.connectionMs === undefined
+          ? []
+          : [['outside TTFT: connection', undefined, ledger.connectionMs, 'request 1 - warm median']]),
+      ],
+    }),
+  );
+  return [...tables, ...elsewhere(findings, shown)].join('\n\n');
 }
+
+/** "7-cold_1-1"; the long prompt's first request is told of too, in whichever launch it was sent. */
+const isFirstRequest = (requestId: string): boolean => requestId.includes('-cold_1-');
 
 /** Each signal of the decision table with the number read and the threshold it was held against. */
 export function signalsTable({ findings }: InterpretedRun): string {

@@ -36,8 +36,9 @@ export async function renderSvg(spec: ChartSpec, fonts: ChartFonts): Promise<str
 }
 
 /**
- * SVG text as PNG bytes. Without font files no text is drawn: system fonts are never used. A chart has a few hundred
- * colours at most: with a palette it weighs a third, and a published run has more room for its rows.
+ * SVG text as PNG bytes. Without font files no text is drawn: system fonts are never used. Most colours of a chart are
+ * the rims of its letters: with a palette of 256 it looks the same and weighs a third, and a published run has more room
+ * for its rows.
  */
 export async function rasterize(svg: string, fontFiles: readonly string[]): Promise<Buffer> {
   const { pixels, width, height } = new Resvg(svg, {

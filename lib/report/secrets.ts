@@ -41,7 +41,7 @@ const namedToken = new RegExp(
   'gi',
 );
 const flagValue = new RegExp(
-  `(--?(?:api[_-]key|(?:hf[_-])?token|password|secret)(?:=|\\s|["'\\\\,[\\]]|&quot;|&#39;)+)${value}`,
+  `((?<![A-Za-z0-9])--?(?:api[_-]key|(?:hf[_-])?token|password|secret)(?:=|\\s|["'\\\\,[\\]]|&quot;|&#39;)+)${value}`,
   'gi',
 );
 // NAME=long mixture of letters and digits, as env prints it; paths and version numbers are not meant.

@@ -1,10 +1,10 @@
 /** Launches -> tables: the state each one found, its phases, and what no phase explains. */
-import type { LaunchFinding } from '../interpret/findings.js';
-import { formatBytes, formatCount, formatMs, formatPercent, formatQuantity } from '../interpret/format.js';
+import type { Findings, LaunchFinding } from '../interpret/findings.js';
+import { formatBytes, formatCounted, formatMs, formatPercent, formatQuantity } from '../interpret/format.js';
 import { parseLogLine } from '../launch/milestones.js';
 import type { StartupTimeline } from '../launch/timeline.js';
 import { median, sortSamples } from '../statistics/samples.js';
-import { areMany, launchesInDetail, leftOutText, saidOnce } from '../interpret/launchgroups.js';
+import { areMany, launchesInDetail, namedLaunches, saidOnce } from '../interpret/launchgroups.js';
 import { hidePaths } from './paths.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable, type Cell } from './table.js';
@@ -121,31 +121,27 @@ export function phasesTable({ findings }: InterpretedRun): string {
     if (!timeline) return `Launch ${launch.launch} never became ready (${launch.outcome}): it has no phases.`;
     return `${phaseRows(engineKind, launch, timeline)}\n\n${gapRows(engineKind, launch, timeline)}`;
   });
-  if (areMany(launches)) parts.unshift(phaseLengths(engineKind, launches));
+  if (areMany(launches)) parts.unshift(phaseLengths(findings));
   return parts.join('\n\n') || 'No launch was observed.';
 }
 
-/** How long each phase took in launch 1 and in the further launches, in the order in which the phases began. */
-function phaseLengths(kind: InterpretedRun['findings']['engineKind'], launches: readonly LaunchFinding[]): string {
-  const phases = launches
-    .flatMap(({ launch, timeline }) => timeline?.phases.map((phase) => ({ ...phase, launch })) ?? [])
-    .map(({ name, term, launch, startAtMs, endAtMs }) => ({ name, term, launch, s: (endAtMs - startAtMs) / 1000 }));
-  const names = [...new Set(phases.map(({ name }) => name))];
-  const row = (name: string, term: string | undefined, first: number | undefined, further: readonly number[]) => {
-    const sorted = sortSamples(further);
-    return [name, term, first, further.length, median(sorted), sorted.at(0), sorted.at(-1)];
-  };
-  const remainders = launches.flatMap(({ launch, timeline }) =>
-    timeline ? [{ launch, s: timeline.remainderMs / 1000 }] : [],
+/** How long each phase took in launch 1 and in the further launches that found the same state; those of launch 1 first. */
+function phaseLengths({ engineKind, launches, repeats }: Findings): string {
+  const { launches: alike = [], note } = repeats.find(({ quantity }) => quantity === 'launch -> ready') ?? {};
+  const lengths = launches.flatMap(({ launch, timeline }) =>
+    timeline
+      ? [
+          ...timeline.phases.map(({ name, term, startAtMs, endAtMs }) => ({ name, term, ms: endAtMs - startAtMs })),
+          { name: 'not explained', term: 'remainder', ms: timeline.remainderMs },
+        ].map(({ name, term, ms }) => ({ launch, name, term, s: ms / 1000 }))
+      : [],
   );
-  const split = (lengths: readonly { readonly launch: number; readonly s: number }[]) =>
-    [
-      lengths.find(({ launch }) => launch === 1)?.s,
-      lengths.filter(({ launch }) => launch > 1).map(({ s }) => s),
-    ] as const;
-  const leftOut = leftOutText(launches, 'Every line of every launch is in startup.csv.');
+  // The remainder of launch 1 comes before a phase that only a later launch has: it goes last again.
+  const names = [...new Set(lengths.map(({ name }) => name))].sort(
+    (a, b) => Number(a === 'not explained') - Number(b === 'not explained'),
+  );
   return renderTable({
-    title: stamped(kind, 'Length of each phase, launch 1 and the further ones'),
+    title: stamped(engineKind, 'Length of each phase, launch 1 and the further ones'),
     columns: [
       { header: 'phase' },
       { header: 'term' },
@@ -155,14 +151,16 @@ function phaseLengths(kind: InterpretedRun['findings']['engineKind'], launches: 
       { header: 'min (s)', decimals: 2 },
       { header: 'max (s)', decimals: 2 },
     ],
-    rows: [
-      ...names.map((name) => {
-        const own = phases.filter((phase) => phase.name === name);
-        return row(name, own[0]?.term, ...split(own));
-      }),
-      row('not explained', 'remainder', ...split(remainders)),
+    rows: names.map((name) => {
+      const own = lengths.filter((length) => length.name === name);
+      const further = sortSamples(own.filter(({ launch }) => alike.includes(launch)).map(({ s }) => s));
+      const first = own.find(({ launch }) => launch === 1)?.s;
+      return [name, own[0]?.term, first, further.length, median(further), further.at(0), further.at(-1)];
+    }),
+    notes: [
+      ...(note === undefined ? [] : [note]),
+      `In detail below: ${namedLaunches(launchesInDetail(launches).map(({ launch }) => launch))}. Every line of every launch is in startup.csv.`,
     ],
-    notes: leftOut === undefined ? [] : [leftOut],
   });
 }
 
@@ -247,7 +245,7 @@ function gapRows(
       ]),
     notes:
       timeline.gaps.length > gapsShown
-        ? [`${formatCount(timeline.gaps.length - gapsShown)} shorter gaps are not listed.`]
+        ? [`${formatCounted(timeline.gaps.length - gapsShown, 'shorter gap')} not listed.`]
         : [],
   });
 }

@@ -8,6 +8,7 @@ import type { SnapshotRow } from '../archive/tables.js';
 import type { BandFinding, Findings, RequestTiming } from '../interpret/findings.js';
 import type { Summary } from '../statistics/summary.js';
 import { formatNumber, formatPercent, formatQuantity } from '../interpret/format.js';
+import { inSameWords, namedLaunches } from '../interpret/launchgroups.js';
 import { differencesFromSeed, seedDifferencesTable } from './frozen-tables.js';
 import { requestNote, warmTimings } from './request-tables.js';
 import { modelLabel, noGpuText, rehearsedText, stamped, stampedOnly } from './subject.js';
@@ -109,7 +110,9 @@ function memoryAt(data: RunData, point: SnapshotRow['point']): string {
   const rows = data.snapshots.filter((row) => row.point === point);
   const seen = rows.filter((row) => row.memoryUsedMiB !== undefined);
   if (seen.length > 0)
-    return seen.map((row) => `${row.memoryUsedMiB} (launch ${row.launch}, GPU ${row.gpu ?? 0})`).join(', ');
+    return inSameWords(seen.map((row) => ({ launch: row.launch, text: `${row.memoryUsedMiB} on GPU ${row.gpu ?? 0}` })))
+      .map(([text, launches]) => `${text} (${namedLaunches(launches)})`)
+      .join(', ');
   if (rows.length === 0) return notObservable(`the run has no snapshot "${point}"`);
   return notObservable(data.record.environment.gpus.length === 0 ? whyNoGpu(data) : 'the GPU reported no memory');
 }

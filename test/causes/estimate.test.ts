@@ -59,6 +59,7 @@ describe('the options', () => {
     const env = { DAY007_COLD_START_DESIGN: 'without-kv', DAY007_COLD_START_BLOCKS: '8' };
     expect(resolveOptions({ blocks: 2 }, engine, env)).toEqual({ design: 'without-kv', blocks: 2 });
     expect(resolveOptions({}, engine, { DAY007_COLD_START_MINUTES: '1.5' }).sittingMs).toBe(90_000);
+    expect(resolveOptions({}, engine, { DAY007_COLD_START_PROBE_RUNS: '3' }).probeRuns).toBe(3);
     expect(resolveOptions({}, engine, {})).toEqual({ design: 'full', blocks: 6 });
     expect(resolveOptions({}, { kind: 'vllm', device: 'cpu' }, {}).design).toBe('no-cache');
   });

@@ -162,6 +162,12 @@ describe('probes of a node', () => {
     expect(rows.every(({ bytes, command }) => bytes === 3 * 2 ** 20 && command.startsWith('dd if='))).toBe(true);
     await runProbes(run, undefined, signal);
     expect(readRows(dir, probesTable)).toHaveLength(12);
+    const elsewhere = temporaryFolder();
+    await runProbes({ ...run, dir: elsewhere }, undefined, signal, 2);
+    expect(readRows(elsewhere, probesTable).map(({ probe }) => probe)).toEqual([
+      ...Array(2).fill('disk-read'),
+      ...Array(2).fill('cache-read'),
+    ]);
   });
 });
 

@@ -13,7 +13,7 @@ if (!empty || !filled) throw new Error('the published run has seven launches');
 
 describe('a launch on an H100', () => {
   it('is measured by every witness, which agree in order of size', () => {
-    expect(measures).toHaveLength(phi.launches.length);
+    expect(measures).toHaveLength(7);
     for (const one of measures) {
       const sum = one.logLoadMs + one.logCompileMs + one.logKvMs + one.logProcessMs + one.remainderMs;
       expect(sum).toBeGreaterThan(0.99 * one.readyMs);

@@ -159,6 +159,34 @@ describe('what the evidence makes of a run', () => {
     expect(grows(undefined)?.reading).toMatch(/^down [\d.]+ MiB, -[\d.]+ % of the weights$/);
   });
 
+  it('the KV pool is a step over all phases of D: profiling gives memory back just before it is allocated', () => {
+    const data = buildRun({ gpu: true });
+    const spawnAtMs = (launch: number) => data.launches.find((row) => row.launch === launch)?.spawnAtMs ?? NaN;
+    const said = (launch: number, afterMs: number, text: string) => ({
+      launch,
+      atMs: spawnAtMs(launch) + afterMs,
+      source: 'log',
+      text: `(EngineCore pid=2) INFO 11-24 23:10:20 [x.py:1] ${text}`,
+    });
+    const startup = [
+      ...data.startup.filter(({ text }) => !text.includes('Warming up')),
+      ...data.launches.flatMap(({ launch }) => [
+        said(launch, 11_800, 'Initial profiling/warmup run took 0.10 s'),
+        said(launch, 12_480, 'Available KV cache memory: 20.00 GiB'),
+      ]),
+    ];
+    const gpu = data.gpu.map((row) => {
+      const afterMs = row.atMs - spawnAtMs(row.launch);
+      const profiling = afterMs > 11_000 && afterMs < 12_450 ? 900 : 0;
+      return { ...row, memoryUsedMiB: (row.memoryUsedMiB ?? NaN) + profiling };
+    });
+    const found = interpret({ ...data, startup, gpu }).signals.filter(
+      ({ cause, window, signal }) => cause === 'D' && window === 'launch -> ready' && signal.includes('jump'),
+    );
+    expect(found.map(({ outcome }) => outcome)).toEqual(['holds', 'holds']);
+    expect(found[0]?.reading).toBe('18.7 GiB more HBM in 1.00 s');
+  });
+
   it('HBM for the weights is counted from the building of the model on', () => {
     const signal = of({}).signals.find(
       ({ cause, window, role }) => cause === 'B' && window === 'launch -> ready' && role === 'distinguishing',

@@ -48,8 +48,10 @@ describe('launchesInDetail', () => {
 
 describe('leftOutText', () => {
   it('names who is left out and where to find them; says nothing where all are shown', () => {
-    expect(leftOutText(seven, 'See there.')).toMatch(/^Launches 2, 3, 5 and 7 are not shown here: .+\. See there\.$/);
-    expect(leftOutText(seven.slice(0, 3), 'See there.')).toBeUndefined();
+    expect(leftOutText(seven, new Set([1, 4, 6]), 'See there.')).toBe(
+      'Not shown here: launches 2, 3, 5 and 7. See there.',
+    );
+    expect(leftOutText(seven, new Set([1, 2, 3, 4, 5, 6, 7]), 'See there.')).toBeUndefined();
   });
 });
 
@@ -88,6 +90,14 @@ describe('readTogether', () => {
   it('says of more the smallest and the largest, since a limit that these two keep is kept by all', () => {
     expect(readTogether([reading(1, 3), reading(2, 5), reading(3, 1), reading(4, 2)])).toBe(
       'of 4 launches the smallest, launch 3: reads 1; the largest, launch 2: reads 5',
+    );
+  });
+
+  it('tells one of those that read the same in other words, and passes over what is no number', () => {
+    const near = (launch: number) => ({ launch, value: 0, text: `0 bytes in ${300 + launch} ms` });
+    expect(readTogether([1, 2, 3, 4].map(near))).toBe('launches 1 to 4 alike, launch 1: 0 bytes in 301 ms');
+    expect(readTogether([reading(1, 5), reading(2, NaN), reading(3, 1), reading(4, 3)])).toBe(
+      'of 4 launches the smallest, launch 3: reads 1; the largest, launch 1: reads 5',
     );
   });
 });

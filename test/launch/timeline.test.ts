@@ -30,7 +30,6 @@ describe('the recorded second start', () => {
       ['Configuration and model inspection', 'G', 107_202_389, 15_227],
       ['API server: tokenizer, engine process asked for', 'G', 107_217_616, 84_564],
       ['Engine process: start and imports', 'G', 107_302_179, 7_879_249],
-      ['Worker made, device opened', 'G', 115_181_429, 7_776_936],
       ['Worker process: start and imports', 'G', 115_212_179, 7_746_185],
       ['Device and distributed set-up', 'G', 122_958_365, 15_978],
       ['Memory measured, model runner made', 'G', 122_974_343, 11_519],
@@ -47,10 +46,10 @@ describe('the recorded second start', () => {
 
   it('covers 48.7 of 49.96 s and lists every uncovered stretch, longest first', () => {
     expect(us(timeline.readyAtMs - timeline.spawnAtMs)).toBe(49_963_101);
-    expect(us(timeline.coveredMs)).toBe(48_743_476);
-    expect(us(timeline.remainderMs)).toBe(1_219_625);
+    expect(us(timeline.coveredMs)).toBe(48_712_725);
+    expect(us(timeline.remainderMs)).toBe(1_250_376);
     expect(timeline.gaps.map((gap) => us(gap.endAtMs - gap.startAtMs))).toEqual([
-      1_159_637, 50_224, 5_084, 3_667, 1_013,
+      1_159_637, 50_224, 30_751, 5_084, 3_667, 1_013,
     ]);
   });
 
@@ -67,10 +66,10 @@ describe('the recorded second start', () => {
   });
 });
 
-it('covers 99.0 % of the recorded first start, of which compiling took 36.9 s', () => {
+it('covers 98.9 % of the recorded first start, of which compiling took 36.9 s', () => {
   const timeline = timelineOf(recorded, 1);
   expect(us(timeline.readyAtMs - timeline.spawnAtMs)).toBe(87_912_266);
-  expect((timeline.coveredMs / 87_912.26622).toFixed(3)).toBe('0.990');
+  expect((timeline.coveredMs / 87_912.26622).toFixed(3)).toBe('0.989');
   expect(us(timeline.phases.find(({ term }) => term === 'C')?.endAtMs ?? NaN) - 46_927_436).toBe(36_874_284);
 });
 

@@ -104,8 +104,10 @@ it('starts as the recorded vLLM did, tells the truth about it, and finds its cac
   await until(() => left(plan.runId), nothing);
 }, 60_000);
 
-/** No time to start in, and little for the rest: everything takes what it needs. */
-// A birth is exact to the 10 ms of /proc, a line comes through a pipe: what lies between the two needs some length to be seen.
+/**
+ * No time for a process to start in, and little for the rest: everything takes what it needs. But a birth is exact to the
+ * 10 ms of /proc, and a line comes through a pipe: what lies between the two needs some length to be seen.
+ */
 const hurried = { timeScale: 0.003, phasesMs: { 'API server: tokenizer, engine process asked for': 150 } };
 
 it('moves everything after a process that starts late, and after weights that take longer than planned', async () => {

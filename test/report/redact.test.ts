@@ -60,6 +60,7 @@ describe('redact', () => {
     expect(plain(expected)).toBe(expected);
   });
   it.each([
+    "the probe's first-token stamp: ± 0.045 ms, a non-secret value",
     'first token: 812 ms, total_tokens=73, max_tokens: 64',
     "tokenizer='tiny', tokenizer_mode=auto, eos_token: '</s>', hf_overrides={}, hf_token: None",
     '23:11:03 [decorators.py:333] c10::Error std::vector torch 2.13.0 driver 580.65.06',

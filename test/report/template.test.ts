@@ -104,9 +104,7 @@ describe('first_token_latency.md', () => {
     expect(valueOf(markdown, 'Launch flags')).toBe('vllm serve qwen --max-model-len 4096 --port 8000');
   });
   it('gives GPU memory of every launch', () => {
-    expect(valueOf(markdownOf(gpuRun()), 'GPU mem used after cold_1 (MiB)')).toBe(
-      '74100 (launch 1, GPU 0), 74100 (launch 2, GPU 0)',
-    );
+    expect(valueOf(markdownOf(gpuRun()), 'GPU mem used after cold_1 (MiB)')).toBe('74100 on GPU 0 (launches 1 and 2)');
     expect(valueOf(markdownOf(gpuRun()), 'Typical GPU util band')).toBe('80.0 to 97.0 %, median 91.0 (n = 60)');
   });
   it('says why a blank cannot be filled', () => {
