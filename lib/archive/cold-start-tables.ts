@@ -76,6 +76,10 @@ export const stacksTable = defineTable(
   },
 );
 
+export const besideTable = defineTable('beside.csv', 'one run of the same experiment that is put beside this one', {
+  runId: text('Its run id: it is looked for among the published runs and the local ones.'),
+});
+
 export type PlanRow = RowOf<typeof planTable>;
 export type CellRow = RowOf<typeof cellsTable>;
 export type ProbeRow = RowOf<typeof probesTable>;

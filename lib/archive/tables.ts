@@ -2,7 +2,7 @@
  * Every table of a run folder. Instants (`...AtMs`) are milliseconds on the run's monotonic clock;
  * durations end in `Ms`. An empty cell means "not observed".
  */
-import { cellsTable, planTable, probesTable, stacksTable } from './cold-start-tables.js';
+import { besideTable, cellsTable, planTable, probesTable, stacksTable } from './cold-start-tables.js';
 import { defineTable, flag, maybeNumber, maybeText, number, text, type RowOf } from './columns.js';
 
 const launch = number('count', 'Launch of the run that this row belongs to, from 1. 0: before the first launch.');
@@ -289,4 +289,5 @@ export const tables = {
   cells: cellsTable,
   probes: probesTable,
   stacks: stacksTable,
+  beside: besideTable,
 } as const;

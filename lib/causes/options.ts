@@ -1,5 +1,4 @@
 /** What a cell of the notebook or the environment says about the experiment -> checked options. */
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { EngineRecord } from '../archive/record.js';
 import { designs, type DesignName } from './cells.js';
@@ -68,16 +67,4 @@ function check(name: keyof typeof fields, given: unknown): unknown {
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new ExperimentError(`${name} is ${String(given)}; allowed: ${allowed}. Set it in the cell or as ${variable}.`);
-}
-
-/** Further run folders of the same experiment, from other machines or days: a list with colons, relative to the project. */
-export function otherRuns(
-  projectRoot: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): string[] {
-  const given = env['DAY007_COLD_START_WITH'] ?? '';
-  return given
-    .split(':')
-    .filter((folder) => folder.trim() !== '')
-    .map((folder) => resolve(projectRoot, folder.trim()));
 }

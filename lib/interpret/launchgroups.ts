@@ -12,13 +12,27 @@ export const areMany = (launches: readonly unknown[]): boolean => launches.lengt
  */
 export function launchesInDetail(launches: readonly LaunchFinding[]): readonly LaunchFinding[] {
   if (!areMany(launches)) return launches;
-  const further = launches.filter(({ launch, readyMs }) => launch > 1 && readyMs !== undefined);
-  const byReady = [...further].sort((a, b) => (a.readyMs ?? 0) - (b.readyMs ?? 0));
-  const [leastCovered] = [...further].sort((a, b) => (a.coveredFraction ?? 1) - (b.coveredFraction ?? 1));
-  const middle = byReady[Math.floor((byReady.length - 1) / 2)];
+  const middle = middleOf(launches);
+  const [leastCovered] = furtherReady(launches).sort((a, b) => (a.coveredFraction ?? 1) - (b.coveredFraction ?? 1));
   return launches.filter(
     (one) => one.launch === 1 || one.readyMs === undefined || one === middle || one === leastCovered,
   );
+}
+
+/** The launches to draw, of those that became ready: all, or of many launch 1 and the middle one of the further ones. */
+export function launchesToDraw(launches: readonly LaunchFinding[]): readonly LaunchFinding[] {
+  const ready = launches.filter(({ readyMs }) => readyMs !== undefined);
+  if (!areMany(launches)) return ready;
+  const middle = middleOf(launches);
+  return ready.filter((one) => one.launch === 1 || one === middle);
+}
+
+const furtherReady = (launches: readonly LaunchFinding[]): LaunchFinding[] =>
+  launches.filter(({ launch, readyMs }) => launch > 1 && readyMs !== undefined);
+
+function middleOf(launches: readonly LaunchFinding[]): LaunchFinding | undefined {
+  const byReady = furtherReady(launches).sort((a, b) => (a.readyMs ?? 0) - (b.readyMs ?? 0));
+  return byReady[Math.floor((byReady.length - 1) / 2)];
 }
 
 /** "Not shown here: launches 2, 4 and 5. ...": who is left out of `shown`, and where the rest is. Undefined: nobody is. */

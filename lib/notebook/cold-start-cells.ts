@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { besideOf, keepBeside } from '../causes/beside.js';
 import { designProgress } from '../causes/design.js';
 import { cellOf, openExperiment, type Experiment } from '../causes/experiment.js';
 import { estimateDesign, findRecorded, minutes, plainCells } from '../causes/estimate.js';
@@ -14,7 +15,7 @@ import {
   type CauseFindings,
   type ExperimentData,
 } from '../causes/findings.js';
-import { otherRuns, resolveOptions, type ExperimentInput } from '../causes/options.js';
+import { resolveOptions, type ExperimentInput } from '../causes/options.js';
 import { fitStarts, testPrediction } from '../causes/prediction.js';
 import { absentProbes, runProbes } from '../causes/probes.js';
 import { recordedLaunches, type RecordedLaunch } from '../causes/recorded.js';
@@ -59,7 +60,7 @@ export async function showColdStartAnswer(): Promise<void> {
   const text =
     latest === undefined
       ? 'No experiment on cold starts yet: run the cells below, and the answer will stand here.'
-      : causeAnswerTable(causeFindings([readExperiment(latest)]));
+      : causeAnswerTable(findingsOf(latest));
   await display.show(text, { displayId: answerOutput });
 }
 
@@ -75,6 +76,7 @@ export async function planColdStart(config: RunConfig, input: ExperimentInput = 
   progress.done(words[run.how]);
   const options = run.how === 'replay' ? undefined : resolveOptions(input, run.record.engine);
   const experiment = options && openExperiment(run, options);
+  keepBeside(run.dir, projectRoot);
   const data = readExperiment(run.dir);
   const cells = [...new Map(data.plan.map((row) => [row.cell, cellOf(row)])).values()];
   const estimate = estimateDesign(data.plan, data.rows, cells, findRecorded(projectRoot, run.record.engine));
@@ -84,9 +86,24 @@ export async function planColdStart(config: RunConfig, input: ExperimentInput = 
       environmentTable(run.record),
       planTableOf(data),
       ...(experiment ? [`To come: **${estimate.text}**.`] : []),
+      ...besideText(run.dir),
     ].join('\n\n'),
   );
   return { run, experiment, probeRuns: options?.probeRuns };
+}
+
+/** Which runs stand beside this one in all that follows, and which should and are not here. */
+function besideText(dir: string): string[] {
+  const { folders, missing } = besideOf(dir, projectRoot);
+  const names = folders.map((folder) => `\`${relative(projectRoot, folder)}\``);
+  return [
+    ...(names.length === 0 ? [] : [`Put beside it, in all that is said of causes: ${names.join(', ')}.`]),
+    ...(missing.length === 0
+      ? []
+      : [
+          `**Not here: ${missing.join(', ')}.** These runs were put beside this one before; without them, what follows says less than it did.`,
+        ]),
+  ];
 }
 
 /** What this node can do at best, and what a process costs that does nothing: small probes, each with its command. */
@@ -240,15 +257,17 @@ export async function finishColdStart(cold: ColdStart): Promise<void> {
   await display.show(
     bulleted([
       `Everything is in \`${folder}\`: \`plan.csv\`, \`cells.csv\`, \`probes.csv\` and the tables of every launch.`,
-      `To go on with it on this machine: \`DAY007_RUN_ID=${cold.run.record.runId}\`, and the notebook again. To put blocks of other runs beside it: \`DAY007_COLD_START_WITH=<run folder>:<run folder>\`.`,
+      `To go on with it on this machine: \`DAY007_RUN_ID=${cold.run.record.runId}\`, and the notebook again. To put blocks of other runs beside it: \`DAY007_COLD_START_WITH=<run folder>:<run folder>\`, once; a replay then finds them again.`,
       `What may leave the machine: \`npm run share -- ${folder}\`.`,
     ]),
   );
 }
 
 /** This run and those put beside it, read anew at every call. */
-function read({ run }: ColdStart): CauseFindings {
-  return causeFindings([run.dir, ...otherRuns(projectRoot)].map(readExperiment));
+const read = ({ run }: ColdStart): CauseFindings => findingsOf(run.dir);
+
+function findingsOf(dir: string): CauseFindings {
+  return causeFindings([dir, ...besideOf(dir, projectRoot).folders].map(readExperiment));
 }
 
 /** Launches of the four states that a model of a start knows: nothing added to the command. */

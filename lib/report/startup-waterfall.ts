@@ -2,7 +2,7 @@
 import type { LaunchFinding } from '../interpret/findings.js';
 import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
 import type { StartupTimeline } from '../launch/timeline.js';
-import { launchesInDetail } from '../interpret/launchgroups.js';
+import { areMany, launchesToDraw } from '../interpret/launchgroups.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
@@ -21,7 +21,7 @@ interface Bar {
 
 /** One panel for each launch that became ready, of many for some; all on one scale of seconds since spawn. */
 export function startupWaterfall({ findings }: InterpretedRun): Chart | NoChart {
-  const launches = launchesInDetail(findings.launches).filter((launch) => launch.timeline !== undefined);
+  const launches = launchesToDraw(findings.launches).filter((launch) => launch.timeline !== undefined);
   const first = launches[0];
   if (!first?.timeline)
     return { kind: 'no-chart', why: 'No launch became ready, so there is no launch -> ready to draw.' };
@@ -30,6 +30,11 @@ export function startupWaterfall({ findings }: InterpretedRun): Chart | NoChart 
   const title = stamped(findings.engineKind, waterfallTitle(first, first.timeline));
   const covered = launches
     .map((launch) => `${formatPercent(launch.coveredFraction)} of launch ${launch.launch}`)
+    .concat(
+      areMany(findings.launches) && findings.worstCoverage
+        ? [`${formatPercent(findings.worstCoverage.fraction)} of the one they cover least`]
+        : [],
+    )
     .join(', ');
   const shown = `${launches.length < findings.launches.length ? `${launches.length} of ` : ''}${formatCounted(findings.launches.length, 'launch')}`;
   const subtitle = `${shown}; named phases cover ${covered}; letter: term of the equation; grey, dashed: ${notExplained}`;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LaunchFinding } from '../../lib/interpret/findings.js';
 import {
   launchesInDetail,
+  launchesToDraw,
   leftOutText,
   namedLaunches,
   readTogether,
@@ -43,6 +44,14 @@ describe('launchesInDetail', () => {
     expect(launchesInDetail(even).map(({ launch }) => launch)).toEqual([1, 2, 3]);
     const failed = [launchOf(1, 90, 1), launchOf(2), launchOf(3), launchOf(4)];
     expect(launchesInDetail(failed)).toEqual(failed);
+  });
+});
+
+describe('launchesToDraw', () => {
+  it('are of seven the first and the middle one, of three all; one that never became ready is not drawn', () => {
+    expect(launchesToDraw(seven).map(({ launch }) => launch)).toEqual([1, 4]);
+    expect(launchesToDraw(seven.slice(0, 3))).toEqual(seven.slice(0, 3));
+    expect(launchesToDraw([launchOf(1), launchOf(2, 40, 1)]).map(({ launch }) => launch)).toEqual([2]);
   });
 });
 

@@ -58,8 +58,8 @@ describe.each(published)('%s', (dir) => {
     for (const stop of readRun(dir).stops) expect(stop.leftoverProcesses).toBe(0);
   });
 
-  it('explains at least 85 % of launch -> ready by named phases', () => {
-    for (const launch of interpret(readRun(dir)).launches) expect(launch.coveredFraction).toBeGreaterThanOrEqual(0.85);
+  it('explains at least 90 % of launch -> ready by named phases', () => {
+    for (const launch of interpret(readRun(dir)).launches) expect(launch.coveredFraction).toBeGreaterThanOrEqual(0.9);
   });
 });
 

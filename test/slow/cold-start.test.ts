@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { besideOf } from '../../lib/causes/beside.js';
 import { nextLaunch } from '../../lib/causes/design.js';
 import { causeFindings, readExperiment, type CauseFindings } from '../../lib/causes/findings.js';
 import { formatMs } from '../../lib/interpret/format.js';
@@ -131,7 +132,9 @@ describe.runIf(published.length > 0).each(published)('%s', (dir) => {
 
   it('states in its notebook the effects that its rows give', () => {
     const text = readFileSync(join(dir, 'cold-start.ipynb'), 'utf8');
-    for (const { centre } of causeFindings([readExperiment(dir)]).effects)
+    const { folders, missing } = besideOf(dir, '.');
+    expect(missing).toEqual([]);
+    for (const { centre } of causeFindings([dir, ...folders].map(readExperiment)).effects)
       if (centre?.interval) expect(text).toContain(formatMs(centre.centre));
   });
 });
