@@ -98,16 +98,17 @@ it('repeats what is void, does again what was cut short, and nothing else', { ti
   await gone.close();
   const rows = readRows(first.dir, cellsTable);
   expect(rows.slice(0, 2)).toEqual(before);
-  expect(rows.map(({ cell, attempt, outcome }) => [cell, attempt, outcome])).toEqual([
-    ['both-warm', 1, 'void'],
-    ['pages-cold', 1, 'void'],
-    ['both-warm', 2, 'counted'],
-    ['pages-cold', 2, 'counted'],
-  ]);
+  // A machine that takes pages back while nobody asks (docs/measured.md) makes a launch void: then it was tried again, too.
+  const counted = rows.filter(({ outcome }) => outcome === 'counted');
+  for (const { outcome, because } of rows.slice(2))
+    if (outcome !== 'counted') expect([outcome, because]).toEqual(['void', expect.stringMatching(/^pages: /)]);
+  expect(counted.map(({ cell }) => cell)).toEqual(['both-warm', 'pages-cold']);
+  for (const { cell, attempt } of counted)
+    expect(attempt).toBe(rows.filter((row) => row.cell === cell && row.outcome === 'void').length + 1);
   // The launch that was cut short keeps its number; no row of another launch can be taken for its own.
-  expect(rows.map(({ launch }) => launch)).toEqual([1, 2, 4, 5]);
+  expect(rows.map(({ launch }) => launch)).toEqual([1, 2, ...rows.slice(2).map((_row, at) => 4 + at)]);
   expect(readRows(first.dir, tables.stops).every(({ leftoverProcesses }) => leftoverProcesses === 0)).toBe(true);
-  const [warm, cold] = rows.slice(2);
+  const [warm, cold] = counted;
   expect(warm).toMatchObject({ cacheSaid: 'hit', cachedTokens: 0, processesBefore: 0 });
   expect(cold?.loadingReadBytes).toBeGreaterThanOrEqual(0.9 * (cold?.weightsBytes ?? Infinity));
   await until(() => left(runId), nothing);
