@@ -1,6 +1,7 @@
 /** Chart 2: every request with the seed's payload as a point, cold ones marked, by TTFT and by wall_s. */
 import type { Findings, RequestTiming } from '../interpret/findings.js';
-import { formatFactor, formatMs, formatSeconds } from '../interpret/format.js';
+import { formatCounted, formatFactor, formatMs, formatSeconds } from '../interpret/format.js';
+import { areMany, namedLaunches } from '../interpret/launchgroups.js';
 import { medianOf } from '../statistics/samples.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped, type InterpretedRun } from './subject.js';
@@ -12,6 +13,8 @@ export const logAxisRatio = 5;
 interface Point {
   readonly measure: 'TTFT' | 'wall_s';
   readonly launch: string;
+  /** The launch; of many, those that are neither the first nor the one with the most warm requests are one series. */
+  readonly series: string;
   /** Position in its launch: 1 is the first request after the server start. */
   readonly order: number;
   /** The same, launches set a little apart so that equal requests do not hide each other. */
@@ -22,26 +25,27 @@ interface Point {
   readonly label: string;
 }
 
-const launchStep = 0.25;
+/** Launches beside each other in all take less than the place of one request. */
+const widestStep = 0.25;
 const seedNames = ['cold_1', 'warm_1', 'warm'];
 
 /** Points, never bars: milliseconds against the place of the request in its launch. */
 export function coldWarmPoints({ findings }: InterpretedRun): Chart | NoChart {
-  const points = pointsOf(findings.timings);
+  const points = pointsOf(findings);
   if (points.length === 0)
     return {
       kind: 'no-chart',
       why: "No request with the seed's payload was completed, so there is nothing to compare.",
     };
   const measures = (['TTFT', 'wall_s'] as const).filter((measure) => points.some((point) => point.measure === measure));
-  const levels = warmLevels(points);
+  const levels = warmLevels(points).filter((level) => isOwnSeries(points, level));
   const isLog = points.some(
     (point) => point.kind === 'cold' && point.ms > logAxisRatio * (levelOf(levels, point)?.ms ?? Infinity),
   );
   const title = stamped(findings.engineKind, pointsTitle(findings));
   const requests = new Set(findings.timings.filter(isSeedRequest).map((timing) => timing.requestId)).size;
-  const launches = new Set(points.map((point) => point.launch)).size;
-  const subtitle = `n = ${requests} requests in ${launches} launch${launches === 1 ? '' : 'es'}, the seed's payload, one at a time; dashed: warm median of a launch${isLog ? '; logarithmic axis' : ''}; TTFT of streamed requests only`;
+  const launches = new Set(points.map((point) => point.launch));
+  const subtitle = `n = ${requests} requests in ${formatCounted(launches.size, 'launch')}, the seed's payload, one at a time; dashed: warm median of a launch${areMany([...launches]) ? ', of the first and of the one with the most warm requests' : ''}${isLog ? '; logarithmic axis' : ''}; TTFT of streamed requests only`;
   const panels = measures.map((measure) => panel(points, measure, levels, isLog));
   return {
     kind: 'chart',
@@ -69,30 +73,48 @@ export function coldWarmPoints({ findings }: InterpretedRun): Chart | NoChart {
 const isSeedRequest = (timing: RequestTiming): boolean =>
   seedNames.includes(timing.name) && timing.outcome === 'completed';
 
-function pointsOf(timings: readonly RequestTiming[]): Point[] {
+function pointsOf({ timings, warmLaunch }: Findings): Point[] {
+  const seed = timings.filter(isSeedRequest);
+  const launches = [...new Set(seed.map(({ launch }) => launch))];
+  const isAlone = (launch: number): boolean => !areMany(launches) || launch === 1 || launch === warmLaunch;
+  const together = namedLaunches(launches.filter((launch) => !isAlone(launch)));
+  const step = Math.min(widestStep, 0.8 / launches.length);
   const counts = new Map<number, number>();
-  return timings.filter(isSeedRequest).flatMap((timing) => {
-    const order = (counts.get(timing.launch) ?? 0) + 1;
-    counts.set(timing.launch, order);
-    const kind = timing.name === 'cold_1' ? ('cold' as const) : ('warm' as const);
+  const points = seed.flatMap((timing): Point[] => {
+    const { launch, name } = timing;
+    const order = (counts.get(launch) ?? 0) + 1;
+    counts.set(launch, order);
     const shared = {
-      launch: `launch ${timing.launch}`,
+      launch: `launch ${launch}`,
+      series: isAlone(launch) ? `launch ${launch}` : together,
       order,
-      x: rounded(order + launchStep * [...counts.keys()].indexOf(timing.launch)),
-      name: timing.name,
-      kind,
+      x: rounded(order + step * launches.indexOf(launch)),
+      name,
+      kind: name === 'cold_1' ? ('cold' as const) : ('warm' as const),
+      label: name === 'cold_1' ? `cold_1, launch ${launch}` : '',
     };
-    const label = kind === 'cold' ? `cold_1, launch ${timing.launch}` : '';
     return [
-      ...(timing.ttftMs === undefined
-        ? []
-        : [{ ...shared, measure: 'TTFT' as const, ms: rounded(timing.ttftMs), label }]),
+      ...(timing.ttftMs === undefined ? [] : [{ ...shared, measure: 'TTFT' as const, ms: rounded(timing.ttftMs) }]),
       ...(timing.wallS === undefined
         ? []
-        : [{ ...shared, measure: 'wall_s' as const, ms: rounded(timing.wallS * 1000), label }]),
+        : [{ ...shared, measure: 'wall_s' as const, ms: rounded(timing.wallS * 1000) }]),
     ];
   });
+  return points.map((point) => (isNamed(points, point) ? point : { ...point, label: '' }));
 }
+
+/** Of a series of several launches, the slowest first request alone has its name beside it. */
+function isNamed(points: readonly Point[], point: Point): boolean {
+  if (point.series === point.launch) return true;
+  const slower = points.filter(
+    ({ series, measure, kind, ms }) =>
+      series === point.series && measure === point.measure && kind === 'cold' && ms > point.ms,
+  );
+  return slower.length === 0;
+}
+
+const isOwnSeries = (points: readonly Point[], place: Place): boolean =>
+  points.some((point) => isAt(point, place) && point.series === point.launch);
 
 /** The warm median of one launch by one measure; launches in different states are never pooled. */
 interface Level {
@@ -145,7 +167,7 @@ function panel(
     scale: { domain: ['cold', 'warm'], range: [meaningColours.cold, meaningColours.warm] },
     legend: { title: null },
   };
-  const launches = [...new Set(points.map((point) => point.launch))];
+  const series = [...new Set(points.map((point) => point.series))];
   return {
     width: 300,
     height: 260,
@@ -167,23 +189,35 @@ function panel(
           y,
           color: colour,
           shape: {
-            field: 'launch',
+            field: 'series',
             type: 'nominal',
-            scale: { domain: launches, range: ['circle', 'triangle-up', 'square', 'diamond', 'cross'] },
-            legend: launches.length > 1 ? { title: null } : null,
+            scale: { domain: series, range: ['circle', 'triangle-up', 'square'] },
+            legend: series.length > 1 ? { title: null } : null,
           },
           size: { condition: { test: "datum.kind === 'cold'", value: 150 }, value: 50 },
           tooltip: [{ field: 'name' }, { field: 'launch' }, { field: 'order', title: 'place' }, { field: 'ms' }],
         },
       },
-      // Labels of different launches step aside from each other.
-      ...launches.map((launch, index) => ({
-        transform: [{ filter: `datum.label !== '' && datum.launch === '${launch}'` }],
-        mark: { type: 'text', align: 'left', dx: 12, dy: index % 2 === 0 ? -5 : 8, fontSize: 10.5, color: '#222222' },
-        encoding: { x: { field: 'x', type: 'quantitative' }, y, text: { field: 'label' } },
-      })),
+      ...labelLayers(own, y),
     ],
   };
+}
+
+/** Names beside the points that have one. The highest steps up and the lowest down, so that near ones can be read. */
+function labelLayers(points: readonly Point[], y: ChartSpec): ChartSpec[] {
+  const falling = points.filter(({ label }) => label !== '').sort((a, b) => b.ms - a.ms);
+  return falling.map((point, index) => ({
+    data: { values: [point] },
+    mark: {
+      type: 'text',
+      align: 'left',
+      dx: 12,
+      dy: index === 0 ? -5 : index === falling.length - 1 ? 8 : 2,
+      fontSize: 10.5,
+      color: '#222222',
+    },
+    encoding: { x: { field: 'x', type: 'quantitative' }, y, text: { field: 'label' } },
+  }));
 }
 
 /** A dashed line at each warm median, named at the right edge; close neighbours are named above and below. */

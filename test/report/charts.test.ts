@@ -115,6 +115,29 @@ describe('coldWarmPoints', () => {
     expect(text).toContain('42.3 ms, launch 1');
     expect(text).toContain('70.0 ms, launch 2');
   });
+  it('shows many launches as three series, and names no more first requests and medians than can be read', () => {
+    const run = fullRun();
+    const { timings } = run.findings;
+    const again = [3, 4, 5, 6].flatMap((launch) =>
+      timings
+        .filter((timing) => timing.launch === 1)
+        .map((timing) => ({ ...timing, launch, ttftMs: (timing.ttftMs ?? NaN) + launch })),
+    );
+    const findings = { ...run.findings, timings: [...timings, ...again], warmLaunch: 6 };
+    const { spec, subtitle } = drawn(coldWarmPoints({ ...run, findings }));
+    const found = [...nodes(spec)];
+    const series = new Set(found.flatMap((node) => (typeof node['series'] === 'string' ? [node['series']] : [])));
+    expect([...series]).toEqual(['launch 1', 'launches 2 to 5', 'launch 6']);
+    const labelled = found.filter(
+      ({ label, measure }) => measure === 'TTFT' && typeof label === 'string' && label !== '',
+    );
+    expect(new Set(labelled.map(({ label }) => label))).toEqual(
+      new Set(['cold_1, launch 1', 'cold_1, launch 5', 'cold_1, launch 6']),
+    );
+    const medians = found.flatMap(({ text }) => (typeof text === 'string' ? [text.replace(/^[^,]*, /, '')] : []));
+    expect(new Set(medians)).toEqual(new Set(['launch 1', 'launch 6']));
+    expect(subtitle).toContain('in 6 launches');
+  });
   it('has nothing to compare in a run without requests', () => {
     expect(coldWarmPoints(partialRun()).kind).toBe('no-chart');
   });
