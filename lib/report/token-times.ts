@@ -10,6 +10,8 @@ import { stamped, type InterpretedRun } from './subject.js';
 import { renderTable } from './table.js';
 
 const pointsInAll = 2000;
+/** Steps through every n-th chunk would look like bursts: streams are left out before chunks are. */
+const mostInAStream = pointsInAll / 2;
 const seedNames = ['cold_1', 'warm_1', 'warm'];
 
 interface Stream {
@@ -26,9 +28,9 @@ export function tokenTimes({ data, findings }: InterpretedRun): Chart | NoChart 
       kind: 'no-chart',
       why: "No streamed request with the seed's payload brought text, so there are no tokens to place in time.",
     };
-  const perStream = Math.max(8, Math.floor(pointsInAll / streams.length));
-  const values = streams.flatMap((stream) =>
-    downsample(stream.points, perStream).map((point) => ({
+  const drawn = streamsToDraw(streams);
+  const values = drawn.flatMap((stream) =>
+    downsample(stream.points, mostInAStream).map((point) => ({
       request: stream.request.requestId,
       kind: stream.kind,
       ms: rounded(point.x),
@@ -36,11 +38,12 @@ export function tokenTimes({ data, findings }: InterpretedRun): Chart | NoChart 
     })),
   );
   const title = stamped(findings.engineKind, tokensTitle(findings));
-  const cold = streams.filter((stream) => stream.kind === 'cold').length;
+  const coldIn = (some: readonly Stream[]): number => some.filter(({ kind }) => kind === 'cold').length;
+  const cold = coldIn(streams);
   const unit = streams.every(({ request }) => request.completionTokens === request.chunks)
     ? 'tokens (each chunk held one)'
     : 'chunks of text (one may hold several tokens)';
-  const subtitle = `n = ${cold} cold and ${streams.length - cold} warm streams, the seed's payload; cold: thick line, warm: thin lines`;
+  const subtitle = `n = ${cold} cold and ${streams.length - cold} warm streams, the seed's payload; cold: thick line, warm: thin lines${drawn.length < streams.length ? `; drawn: ${coldIn(drawn)} and ${drawn.length - coldIn(drawn)} of them, evenly from the earliest first token to the latest` : ''}`;
   const colour = {
     field: 'kind',
     type: 'nominal',
@@ -55,7 +58,7 @@ export function tokenTimes({ data, findings }: InterpretedRun): Chart | NoChart 
         field: 'ms',
         type: 'quantitative',
         scale: { zero: true },
-        axis: { title: 'milliseconds since the request was sent' },
+        axis: { title: 'milliseconds since the request was sent', tickCount: 8 },
       },
       y: { field: 'count', type: 'quantitative', axis: { title: unit } },
       color: colour,
@@ -100,6 +103,27 @@ function streamsOf(requests: readonly RequestRow[], chunks: readonly ChunkRow[])
     const points = ordered.map((chunk, index) => ({ x: chunk.atMs - sentAtMs, y: index + 1 }));
     return [{ request, kind: request.name === 'cold_1' ? 'cold' : 'warm', points }];
   });
+}
+
+/** As many whole streams as the chart can hold, cold ones first: the one of the title, and of each kind from end to end. */
+function streamsToDraw(streams: readonly Stream[]): Stream[] {
+  const longest = Math.max(...streams.map(({ points }) => points.length));
+  const room = Math.max(2, Math.floor(pointsInAll / longest));
+  const [cold, warm] = (['cold', 'warm'] as const).map((kind) => streams.filter((stream) => stream.kind === kind));
+  const [first, ...others] = cold ?? [];
+  const shownCold = first ? [first, ...evenly(others, Math.ceil(room / 3) - 1)] : [];
+  const shown = new Set([...shownCold, ...evenly(warm ?? [], room - shownCold.length)]);
+  return streams.filter((stream) => shown.has(stream));
+}
+
+/** So many of them, from the earliest first chunk to the latest. */
+function evenly(streams: readonly Stream[], count: number): Stream[] {
+  if (streams.length <= count) return [...streams];
+  const rising = [...streams].sort((a, b) => (a.points[0]?.x ?? 0) - (b.points[0]?.x ?? 0));
+  const at = (index: number): number => (count === 1 ? 0 : Math.round((index * (rising.length - 1)) / (count - 1)));
+  return Array.from({ length: Math.max(0, count) }, (_, index) => rising[at(index)]).filter(
+    (stream): stream is Stream => stream !== undefined,
+  );
 }
 
 /** Both ends of the stream: a mean time per token would hide text that arrives in bursts. */
