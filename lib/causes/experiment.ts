@@ -2,6 +2,7 @@
  * A designed experiment on one run folder: opened anew or again, its instruments, and one launch of it. Every launch
  * ends with one row in cells.csv; a launch without that row was cut short and is done again.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -165,13 +166,18 @@ export function planRows(
   options: ExperimentOptions,
 ): PlanRow[] {
   const cells = allCells(kvSizes(record, options.kv));
-  const plan = planDesign({ cells: designs[options.design], blocks: options.blocks, seed: config.seed });
+  const seed = orderSeed(config.seed, record.runId);
+  const plan = planDesign({ cells: designs[options.design], blocks: options.blocks, seed });
   return plan.map((row) => {
     const cell = cells.find(({ name }) => name === row.cell);
     const words = Object.entries(cell?.env ?? {}).map(([name, value]) => `${name}=${value}`);
     return { ...row, args: orNothing(cell?.args ?? []), variables: orNothing(words) };
   });
 }
+
+/** An order of its own for every run: put together, their blocks would otherwise repeat the same few orders. */
+const orderSeed = (seed: number, runId: string): number =>
+  createHash('sha256').update(`${seed} ${runId}`).digest().readInt32LE(0);
 
 const orNothing = (words: readonly string[]): string | undefined =>
   words.length === 0 ? undefined : quoteWords(words);
