@@ -1,7 +1,7 @@
 /** What an experiment on cold starts found -> its three charts: seconds per cause, every launch by cell, the witnesses. */
 import type { CauseFindings } from '../causes/findings.js';
 import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
-import { centreText, kindOf, largestCauses, witnessText } from './cause-tables.js';
+import { centreText, kindOf, largestCauses, summedCauses, witnessText } from './cause-tables.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
 import { stamped } from './subject.js';
 import { medianOf } from '../statistics/samples.js';
@@ -55,10 +55,16 @@ const isPart = (cause: string): boolean => /^[CD]-/.test(cause);
 
 function causeTitle({ ledger }: CauseFindings): string {
   const [first, second] = largestCauses(ledger.rows);
-  if (!first)
-    return ledger.rows.some(({ centre }) => centre?.interval)
-      ? 'No cause of the cold start is resolved: every interval holds 0'
-      : 'Seconds per cause, without intervals: they need six whole blocks';
+  if (!first) {
+    if (!ledger.rows.some(({ centre }) => centre?.interval))
+      return 'Seconds per cause, without intervals: they need six whole blocks';
+    const waiting = ledger.rows.filter(
+      ({ cause, centre }) => centre && !centre.interval && summedCauses.includes(cause),
+    );
+    return waiting.length > 0
+      ? 'No cause of the cold start is resolved yet: some have no interval, which needs six whole blocks'
+      : 'No cause of the cold start is resolved: every interval holds 0';
+  }
   const part = (row: typeof first): string =>
     `${row.name}: ${formatMs(row.centre?.centre)} (${formatPercent(row.share, 2)})`;
   return second ? `${part(first)}; then ${part(second)}` : part(first);

@@ -77,10 +77,13 @@ export function causeAnswerTable(findings: CauseFindings): string {
 const countsAsMeasure = ({ role, outcome }: { readonly role: string; readonly outcome: string }): boolean =>
   role === 'measure' && outcome === 'counted';
 
+/** Causes whose seconds make up a start; the others are parts of them, or of the first request. */
+export const summedCauses: readonly string[] = ['A', 'B', 'C', 'D', 'G'];
+
 /** The two causes with most seconds whose interval excludes 0; parts of C do not stand beside C. */
 export function largestCauses(rows: readonly CauseRow[]): CauseRow[] {
   return rows
-    .filter(({ cause, resolved }) => ['A', 'B', 'C', 'D', 'G'].includes(cause) && resolved === true)
+    .filter(({ cause, resolved }) => summedCauses.includes(cause) && resolved === true)
     .sort((a, b) => (b.centre?.centre ?? 0) - (a.centre?.centre ?? 0))
     .slice(0, 2);
 }

@@ -11,9 +11,11 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseRows } from '../archive/csv.js';
-import { readRunRecord } from '../archive/folder.js';
+import { cellsTable, planTable } from '../archive/cold-start-tables.js';
+import { readRows, readRunRecord } from '../archive/folder.js';
 import type { RunRecord } from '../archive/record.js';
 import { tables } from '../archive/tables.js';
+import { designProgress } from '../causes/design.js';
 import { absolutePaths } from './paths.js';
 import { createRedactor, type Identity, type Redactor } from './redact.js';
 import { largestShareBytes, reduceFiles, totalBytes } from './reduce.js';
@@ -109,6 +111,7 @@ export function shareRun(
           reduced,
           steps,
           notShared.map((path) => redactor.redact(path, 'plain')),
+          designProgress(readRows(runDir, planTable), readRows(runDir, cellsTable)).left,
         ),
       ),
     ],
@@ -251,6 +254,7 @@ function readme(
   files: SharedFiles,
   reductions: readonly string[],
   notShared: readonly string[],
+  launchesNotMade: number,
 ): string {
   const list = [...files].map(([path, bytes]) => `- ${path} (${bytes.length} bytes)`);
   const reduced =
@@ -274,5 +278,8 @@ function readme(
     '',
     ...reduced,
     '',
+    ...(launchesNotMade === 0
+      ? []
+      : ['## Plan', '', `${launchesNotMade} planned launches were not made: see plan.csv and cells.csv.`, '']),
   ].join('\n');
 }

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { besideOf } from '../../lib/causes/beside.js';
-import { nextLaunch } from '../../lib/causes/design.js';
+import { designProgress } from '../../lib/causes/design.js';
 import { causeFindings, readExperiment, type CauseFindings } from '../../lib/causes/findings.js';
 import { formatMs } from '../../lib/interpret/format.js';
 import { findProcessesOfRun } from '../../lib/launch/processes.js';
@@ -115,11 +115,14 @@ describe('cold-start.ipynb on the rehearsal engine', () => {
 });
 
 describe.runIf(published.length > 0).each(published)('%s', (dir) => {
-  it('is whole, of a size to share, and left no process behind', () => {
+  it('is whole or says that it is not, of a size to share, and left no process behind', () => {
     const bytes = readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
     expect(bytes).toBeLessThanOrEqual(4 * 1024 * 1024);
     const { data, plan, rows } = readExperiment(dir);
-    expect(nextLaunch(plan, rows)).toBeUndefined();
+    // A borrowed machine may be gone before the plan is done: what ran stands, and the README of the folder counts it.
+    const { left } = designProgress(plan, rows);
+    const readme = readFileSync(join(dir, 'README.md'), 'utf8');
+    expect(/(\d+) planned launches were not made/.exec(readme)?.[1] ?? '0').toBe(String(left));
     for (const { leftoverProcesses } of data.stops) expect(leftoverProcesses).toBe(0);
   });
 
