@@ -2,7 +2,6 @@
  * A designed experiment on one run folder: opened anew or again, its instruments, and one launch of it. Every launch
  * ends with one row in cells.csv; a launch without that row was cut short and is done again.
  */
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +16,7 @@ import type { RunConfig } from '../freeze/config.js';
 import type { LaunchFinding } from '../interpret/findings.js';
 import { launchFindings } from '../interpret/launches.js';
 import { milestonesOf } from '../interpret/startuplog.js';
+import { seedFrom } from '../statistics/random.js';
 import { medianOf } from '../statistics/samples.js';
 import { requestTimings } from '../interpret/timing.js';
 import { LaunchError } from '../launch/failure.js';
@@ -166,7 +166,8 @@ export function planRows(
   options: ExperimentOptions,
 ): PlanRow[] {
   const cells = allCells(kvSizes(record, options.kv));
-  const seed = orderSeed(config.seed, record.runId);
+  // An order of its own for every run: put together, their blocks would otherwise repeat the same few orders.
+  const seed = seedFrom(`${config.seed} ${record.runId}`);
   const plan = planDesign({ cells: designs[options.design], blocks: options.blocks, seed });
   return plan.map((row) => {
     const cell = cells.find(({ name }) => name === row.cell);
@@ -174,10 +175,6 @@ export function planRows(
     return { ...row, args: orNothing(cell?.args ?? []), variables: orNothing(words) };
   });
 }
-
-/** An order of its own for every run: put together, their blocks would otherwise repeat the same few orders. */
-const orderSeed = (seed: number, runId: string): number =>
-  createHash('sha256').update(`${seed} ${runId}`).digest().readInt32LE(0);
 
 const orNothing = (words: readonly string[]): string | undefined =>
   words.length === 0 ? undefined : quoteWords(words);

@@ -1,5 +1,6 @@
 /** A profile and a request -> what is generated: the text of each token and when it is there. A pure plan. */
 import { createHash } from 'node:crypto';
+import { seedFrom } from '../statistics/random.js';
 import type { ServingProfile } from './serving-profile.js';
 
 export interface GenerationPlan {
@@ -52,5 +53,5 @@ const halfCharacter = '\uFFFD';
 
 /** A number from 0 to 1 that depends on the name alone. */
 function fractionOf(name: string): number {
-  return createHash('sha256').update(name).digest().readUInt32LE(0) / 2 ** 32;
+  return seedFrom(name) / 2 ** 32;
 }

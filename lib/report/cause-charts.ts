@@ -1,5 +1,6 @@
 /** What an experiment on cold starts found -> its three charts: seconds per cause, every launch by cell, the witnesses. */
 import type { CauseFindings } from '../causes/findings.js';
+import type { CauseRow } from '../causes/ledger.js';
 import { formatCounted, formatMs, formatPercent } from '../interpret/format.js';
 import { centreText, kindOf, largestCauses, summedCauses, witnessText } from './cause-tables.js';
 import { framed, meaningColours, rounded, type Chart, type ChartSpec, type NoChart } from './chart.js';
@@ -53,18 +54,17 @@ export function causeBars(findings: CauseFindings): Chart | NoChart {
 /** Shown beside the causes, and not added to them. */
 const isPart = (cause: string): boolean => /^[CD]-/.test(cause);
 
+function unresolvedTitle(rows: readonly CauseRow[]): string {
+  if (!rows.some(({ centre }) => centre?.interval))
+    return 'Seconds per cause, without intervals: they need six whole blocks';
+  return rows.some(({ cause, centre }) => summedCauses.includes(cause) && centre && !centre.interval)
+    ? 'No cause of the cold start is resolved yet: some have no interval, which needs six whole blocks'
+    : 'No cause of the cold start is resolved: every interval holds 0';
+}
+
 function causeTitle({ ledger }: CauseFindings): string {
   const [first, second] = largestCauses(ledger.rows);
-  if (!first) {
-    if (!ledger.rows.some(({ centre }) => centre?.interval))
-      return 'Seconds per cause, without intervals: they need six whole blocks';
-    const waiting = ledger.rows.filter(
-      ({ cause, centre }) => centre && !centre.interval && summedCauses.includes(cause),
-    );
-    return waiting.length > 0
-      ? 'No cause of the cold start is resolved yet: some have no interval, which needs six whole blocks'
-      : 'No cause of the cold start is resolved: every interval holds 0';
-  }
+  if (!first) return unresolvedTitle(ledger.rows);
   const part = (row: typeof first): string =>
     `${row.name}: ${formatMs(row.centre?.centre)} (${formatPercent(row.share, 2)})`;
   return second ? `${part(first)}; then ${part(second)}` : part(first);

@@ -1,5 +1,12 @@
 /** Random numbers that come again: the same seed, the same numbers, on every machine. */
 
+import { createHash } from 'node:crypto';
+
+/** A seed, 0 to 2^32 - 1, that depends on the text alone. */
+export function seedFrom(text: string): number {
+  return createHash('sha256').update(text).digest().readUInt32LE(0);
+}
+
 /** Numbers in [0, 1) from a 32-bit seed, by Tommy Ettinger's mulberry32 (public domain): period 2^32, enough for plans. */
 export function randomFrom(seed: number): () => number {
   let state = seed | 0;

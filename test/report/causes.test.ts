@@ -78,6 +78,9 @@ const probes = [
 const experiment: ExperimentData = { data, plan, rows: [...rows, voided], probes, stacks: [] };
 const findings = causeFindings([experiment]);
 
+/** Up in one block and down in the next, so that a difference inside blocks has no sign. */
+const rowNoiseMs = ({ block, cell }: CellRow): number => (cell === 'both-cold' ? (-1) ** block * 500 : 0);
+
 describe('the tables', () => {
   it('answer first: causes, what is not resolved, the remainder', () => {
     const answer = causeAnswerTable(findings);
@@ -164,6 +167,16 @@ describe('a watched start', () => {
 });
 
 describe('the charts', () => {
+  it('do not say of causes without an interval that it holds 0', () => {
+    const pair = ['both-cold', 'compile-cold'];
+    const short = rows
+      .filter(({ block, cell }) => block < 6 || pair.includes(cell))
+      .map((row) => (pair.includes(row.cell) ? { ...row, readyMs: 130_000 + rowNoiseMs(row) } : row));
+    const found = causeFindings([{ ...experiment, rows: short, probes: [] }]);
+    expect(found.ledger.rows.find(({ cause }) => cause === 'A')?.resolved).toBe(false);
+    expect((causeBars(found) as Chart).title).toMatch(/is resolved yet: some have no interval/);
+  });
+
   it.each([
     ['causes', causeBars, /^compile, autotune, capture: .*; then process, imports, context: /],
     ['launches', cellPoints, /^both-cold takes .* to ready, eager /],

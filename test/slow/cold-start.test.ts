@@ -120,7 +120,8 @@ describe.runIf(published.length > 0).each(published)('%s', (dir) => {
     expect(bytes).toBeLessThanOrEqual(4 * 1024 * 1024);
     const { data, plan, rows } = readExperiment(dir);
     // A borrowed machine may be gone before the plan is done: what ran stands, and the README of the folder counts it.
-    const { left } = designProgress(plan, rows);
+    const { left, wholeBlocks } = designProgress(plan, rows);
+    expect(wholeBlocks).toBeGreaterThan(0);
     const readme = readFileSync(join(dir, 'README.md'), 'utf8');
     expect(/(\d+) planned launches were not made/.exec(readme)?.[1] ?? '0').toBe(String(left));
     for (const { leftoverProcesses } of data.stops) expect(leftoverProcesses).toBe(0);
