@@ -145,7 +145,9 @@ export function cellPoints(findings: CauseFindings): Chart | NoChart {
     kindOf(findings),
     `${slowest} takes ${formatMs(middleOf(slowest) * 1000)} to ready, ${fastest} ${formatMs(middleOf(fastest) * 1000)} (middle launches)`,
   );
-  const subtitle = `n = ${points.length} launches, a point each; ${formatCounted(blocks.length, 'block')}, each with every cell once in random order; void launches are left out`;
+  const whole = blocks.filter((_, at) => points.filter(({ block }) => block === at + 1).length === cells.length).length;
+  const every = whole === blocks.length ? 'each with every cell once' : `${whole} of them with every cell`;
+  const subtitle = `n = ${points.length} launches, a point each; ${formatCounted(blocks.length, 'block')}, ${every}, in random order; void launches are left out`;
   const spec = framed(title, subtitle, {
     width: 520,
     height: { step: 34 },

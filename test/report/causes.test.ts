@@ -175,6 +175,8 @@ describe('the charts', () => {
     const found = causeFindings([{ ...experiment, rows: short, probes: [] }]);
     expect(found.ledger.rows.find(({ cause }) => cause === 'A')?.resolved).toBe(false);
     expect((causeBars(found) as Chart).title).toMatch(/is resolved yet: some have no interval/);
+    expect((cellPoints(found) as Chart).subtitle).toContain('6 blocks, 5 of them with every cell, in random order');
+    expect((cellPoints(findings) as Chart).subtitle).toContain('6 blocks, each with every cell once, in random order');
   });
 
   it.each([
