@@ -35,7 +35,9 @@ export interface ExperimentData {
 export interface CauseFindings {
   readonly runs: readonly ExperimentData[];
   readonly progress: readonly DesignProgress[];
+  /** By their marks: at least so many. */
   readonly machines: number;
+  readonly boots: number;
   /** Whole blocks or parts of them, over all runs. */
   readonly blocks: number;
   readonly values: readonly CellValue[];
@@ -108,6 +110,7 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
     runs,
     progress: runs.map(({ plan, rows }) => designProgress(plan, rows)),
     machines: new Set(counted.map(({ machine }) => machine)).size,
+    boots: new Set(counted.map(({ machine, boot }) => `${machine} ${boot}`)).size,
     blocks: new Set(counted.map(({ blockKey }) => blockKey)).size,
     values,
     effects,

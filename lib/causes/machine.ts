@@ -1,6 +1,10 @@
-/** Which machine this is, without naming it: two runs whose marks are equal were made on the same one. */
+/**
+ * Which machine this is, without naming it: two runs whose marks differ were made on different ones. Machines that are
+ * started from one image share all but their GPUs, so these count by their own identifiers.
+ */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { EnvironmentRecord } from '../archive/record.js';
 
 export interface MachineMark {
@@ -10,9 +14,26 @@ export interface MachineMark {
   readonly boot: string;
 }
 
-export function readMachineMark({ cpuModel, cpuCores, ramMiB, gpus }: EnvironmentRecord): MachineMark {
-  const hardware = [readText('/etc/machine-id'), cpuModel, cpuCores, ramMiB, ...gpus.map(({ name }) => name)];
-  return { machine: shortHash(hardware), boot: shortHash([readText('/proc/sys/kernel/random/boot_id')]) };
+/** `root` is the folder under which `etc` and `proc` lie: another one in tests. */
+export function readMachineMark({ cpuModel, cpuCores, ramMiB, gpus }: EnvironmentRecord, root = '/'): MachineMark {
+  const hardware = [
+    readText(join(root, 'etc/machine-id')),
+    cpuModel,
+    cpuCores,
+    ramMiB,
+    ...gpus.map(({ name }) => name),
+    ...readGpuUuids(root),
+  ];
+  return { machine: shortHash(hardware), boot: shortHash([readText(join(root, 'proc/sys/kernel/random/boot_id'))]) };
+}
+
+/** From NVIDIA's driver, which lists every GPU of the machine below /proc. None without it. */
+function readGpuUuids(root: string): string[] {
+  const folder = join(root, 'proc/driver/nvidia/gpus');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap(
+    (bus) => /^GPU UUID:\s*(\S+)/m.exec(readText(join(folder, bus, 'information')))?.[1] ?? [],
+  );
 }
 
 function readText(file: string): string {

@@ -38,11 +38,17 @@ function resolvedText(resolved: boolean | undefined, centre: CentreInterval | un
   return centre?.interval ? `not said: below ${formatPercent(intervalLevel, 2)}` : 'no interval';
 }
 
+/** A boot is told only where it says more than the machine: its clock, and perhaps its place, are its own. */
+function placesText({ machines, boots }: CauseFindings): string {
+  const place = formatCounted(machines, 'machine');
+  return boots > machines ? `${place}, in ${formatCounted(boots, 'boot')}` : place;
+}
+
 const noSuchStart = 'none counted: not in this design, or not yet';
 
 /** The answer: what a start costs in four states, the largest causes, what is left. */
 export function causeAnswerTable(findings: CauseFindings): string {
-  const { runs, progress, ledger, blocks, machines, values } = findings;
+  const { runs, progress, ledger, blocks, values } = findings;
   const first = runs[0];
   if (!first) return 'No experiment on cold starts is on record.';
   const { data } = first;
@@ -58,7 +64,7 @@ export function causeAnswerTable(findings: CauseFindings): string {
       ['model', modelLabel(data.record.model)],
       [
         'launches',
-        `${formatCount(counted)} counted, ${formatCount(voided)} void or failed; ${formatCounted(blocks, 'block')} on ${formatCounted(machines, 'machine')}`,
+        `${formatCount(counted)} counted, ${formatCount(voided)} void or failed; ${formatCounted(blocks, 'block')} on ${placesText(findings)}`,
       ],
       ['launch -> ready, all cold', cellText('both-cold') ?? noSuchStart],
       ['launch -> ready, all warm', cellText('both-warm') ?? noSuchStart],
