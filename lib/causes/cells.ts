@@ -106,6 +106,8 @@ export const designs = {
   full: ['both-cold', 'pages-cold', 'compile-cold', 'both-warm', 'eager', 'dummy', 'kv-small', 'kv-large'],
   /** The same without the KV cache's size. */
   'without-kv': ['both-cold', 'pages-cold', 'compile-cold', 'both-warm', 'eager', 'dummy'],
+  /** That size alone: for blocks of their own, to be put beside those of a run without it. */
+  kv: ['both-warm', 'kv-small', 'kv-large'],
   /** For an engine that refuses its own compile cache (vLLM 0.32.0 on a CPU): what needs a warm one is asked of eager starts. */
   'no-cache': ['both-cold', 'compile-cold', 'eager', 'eager-dummy', 'eager-kv-small', 'eager-kv-large'],
 } as const satisfies Readonly<Record<string, readonly CellName[]>>;

@@ -90,7 +90,7 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
     readyMs === undefined ? [] : [{ block: blockKey, cell, value: readyMs }],
   );
   const first = runs[0];
-  const noOwnKv = first && ownKvIsSmall(first);
+  const noOwnKv = runs.map(ownKvIsSmall).find((because) => because !== undefined);
   const askable = ({ cause }: Effect): boolean => cause !== 'D' || noOwnKv === undefined;
   const effects = effectsOf(values).filter(askable);
   const allCold = placed.filter(({ cell }) => cell === 'both-cold').map(({ measures }) => measures);
@@ -101,10 +101,15 @@ export function causeFindings(runs: readonly ExperimentData[]): CauseFindings {
     probes: runs.map(({ probes }) => probes),
     noOwnKv,
     weightsBytes: first?.data.record.model.weightsBytes,
-    kvDifferenceBytes: first && kvDifferenceBytes(first),
+    kvDifferenceBytes: runs.map(kvDifferenceBytes).find((bytes) => bytes !== undefined),
     device: first?.data.record.engine.device ?? 'unknown',
     engineProcesses: allCold[0]?.engineProcesses ?? placed[0]?.measures.engineProcesses,
-    noProcessProbe: first && absentProbes(first.data),
+    noProcessProbe:
+      first &&
+      absentProbes(
+        first.data,
+        runs.flatMap(({ probes }) => probes),
+      ),
   });
   return {
     runs,

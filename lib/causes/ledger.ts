@@ -147,16 +147,23 @@ function processRow(cost: ProcessCost): CauseRow {
   };
 }
 
-/** The all-cold start minus every cause, block by block; and minus G, which is the same in all of them. */
+/**
+ * The all-cold start minus every cause, block by block; and minus what was measured apart: G, and a cause that only
+ * blocks without an all-cold start hold.
+ */
 function remainderRow(input: LedgerInput, g: CentreInterval | undefined): CauseRow {
   const taken = input.effects.filter(({ cause }) => ['A', 'B', 'C', 'D'].includes(cause));
-  const weights = taken.reduce<Record<string, number>>(
-    (sum, effect) => {
-      for (const [cell, weight] of Object.entries(effect.weights)) sum[cell] = (sum[cell] ?? 0) - weight;
-      return sum;
-    },
-    { 'both-cold': 1 },
-  );
+  const coldBlocks = new Set(input.values.filter(({ cell }) => cell === 'both-cold').map(({ block }) => block));
+  const isApart = ({ differences }: Effect) => !differences.some(({ block }) => coldBlocks.has(block));
+  const weights = taken
+    .filter((effect) => !isApart(effect))
+    .reduce<Record<string, number>>(
+      (sum, effect) => {
+        for (const [cell, weight] of Object.entries(effect.weights)) sum[cell] = (sum[cell] ?? 0) - weight;
+        return sum;
+      },
+      { 'both-cold': 1 },
+    );
   const names = [...taken.map(({ cause }) => cause), ...(g ? ['G'] : [])];
   const without = [
     ...(g ? [] : ['G is in it, as it was not measured by itself']),
@@ -171,7 +178,8 @@ function remainderRow(input: LedgerInput, g: CentreInterval | undefined): CauseR
   } as const;
   const { centre } = effectOf({ cause: 'AxC', name: '', how: '', weights: weights }, input.values);
   if (!centre) return { ...row, absent: 'no block holds every cell that it needs' };
-  const moved = g ? minus(centre, g) : centre;
+  const apart = [...taken.filter(isApart).map((effect) => effect.centre), g].flatMap((one) => one ?? []);
+  const moved = apart.reduce(minus, centre);
   // Two intervals put together reach less than the level at which the others are called resolved.
   const isSure = moved.interval !== undefined && moved.interval.level >= intervalLevel;
   return { ...row, centre: moved, resolved: isSure && moved.interval ? excludesZero(moved.interval) : undefined };

@@ -28,6 +28,8 @@ export interface LaunchMeasures {
   readonly logProcessMs: number;
   /** Of these: configuration and inspection of the model. */
   readonly logInspectionMs: number;
+  /** Log: what an empty cache root is paid with, compiling and inspection. */
+  readonly logCacheMs: number;
   /** Not covered by any phase. */
   readonly remainderMs: number;
   /** Samples: how long the server's tree was reading from storage. */
@@ -51,6 +53,7 @@ export function launchMeasures(data: RunData): LaunchMeasures[] {
   return launchFindings(data, timings).flatMap((finding) => {
     const { timeline, readyMs, launch } = finding;
     if (!timeline || readyMs === undefined) return [];
+    const inspection = timeline.phases.filter(({ name }) => name === 'Configuration and model inspection');
     return [
       {
         launch,
@@ -61,7 +64,8 @@ export function launchMeasures(data: RunData): LaunchMeasures[] {
         logCompileMs: termMs(timeline, ['C']),
         logKvMs: termMs(timeline, ['D']),
         logProcessMs: termMs(timeline, ['G']),
-        logInspectionMs: unionMs(timeline.phases.filter(({ name }) => name === 'Configuration and model inspection')),
+        logInspectionMs: unionMs(inspection),
+        logCacheMs: unionMs([...timeline.phases.filter(({ term }) => term === 'C'), ...inspection]),
         remainderMs: timeline.remainderMs,
         readingMs: readingMs(byLaunch.samples.get(launch) ?? [], timeline),
         gpuFillMs: gpuFillMs(byLaunch.gpu.get(launch) ?? [], timeline),

@@ -56,8 +56,12 @@ export interface ProbeProgress {
   readonly of: number;
 }
 
-/** Why a probe is not there: the engine is no Python, there is no GPU. Told in the ledger. */
-export function absentProbes({ record }: Pick<ExperimentRun, 'record'>): string | undefined {
+/**
+ * Why there is no probe of the processes: told in the ledger. Undefined where one is on record, which the interpreter
+ * that a saved run names need not be on this machine.
+ */
+export function absentProbes({ record }: Pick<ExperimentRun, 'record'>, rows: readonly ProbeRow[]): string | undefined {
+  if (rows.some(({ probe }) => probe.startsWith('import-'))) return undefined;
   if (record.engine.kind === 'rehearsal')
     return 'the rehearsal engine is no Python program: its start and imports are played, not done';
   return interpreterOf(record.engine.command) === undefined

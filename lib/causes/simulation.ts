@@ -146,9 +146,10 @@ function tally(
   into.halfWidthsMs.push((upper - lower) / 2);
 }
 
-/** What a contrast would give without noise. */
+/** What a contrast would give without noise, to the nanosecond: weights that cancel leave no crumbs of the sum. */
 export function trueEffectMs({ weights }: Pick<Contrast, 'weights'>, injected: InjectedEffects): number {
-  return Object.entries(weights).reduce((sum, [cell, weight]) => sum + weight * addedMs(cell as CellName, injected), 0);
+  const parts = Object.entries(weights).map(([cell, weight]) => weight * addedMs(cell as CellName, injected));
+  return Math.round(parts.reduce((sum, part) => sum + part, 0) * 1e6) / 1e6;
 }
 
 function addedMs(cell: CellName, injected: InjectedEffects): number {

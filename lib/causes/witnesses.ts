@@ -13,7 +13,8 @@ export type WitnessMeasure =
   | 'readingMs'
   | 'gpuFillMs'
   | 'compilerCpuMs'
-  | 'logInspectionMs';
+  | 'logInspectionMs'
+  | 'logCacheMs';
 
 interface WitnessRule {
   readonly cause: CauseId;
@@ -47,10 +48,12 @@ const rules: readonly WitnessRule[] = [
   { cause: 'B', witness: 'samples: time GPU memory grew while loading', measure: 'gpuFillMs', isClock: true },
   withoutImports('C'),
   { cause: 'C', witness: 'log: phases of compiling and capture', measure: 'logCompileMs', isClock: true },
+  { cause: 'C', witness: 'log: these, and the model is inspected anew', measure: 'logCacheMs', isClock: true },
   { cause: 'C', witness: 'process tree: CPU of compilers', measure: 'compilerCpuMs', ...cpuTime },
   { cause: 'C', witness: 'log: the model is inspected anew', measure: 'logInspectionMs', ...inspection },
   withoutImports('C-cache'),
   { cause: 'C-cache', witness: 'log: phases of compiling and capture', measure: 'logCompileMs', isClock: true },
+  { cause: 'C-cache', witness: 'log: these, and the model is inspected anew', measure: 'logCacheMs', isClock: true },
   withoutImports('D'),
   { cause: 'D', witness: 'log: phase of the KV cache', measure: 'logKvMs', isClock: true },
   withoutImports('D-size'),

@@ -118,7 +118,8 @@ export async function probeNode({ run, experiment, probeRuns }: ColdStart): Prom
       failures.length === 0 ? 'The node was probed' : `The node was probed; ${failures.length} probes failed`,
     );
   }
-  await display.show(probeTable(readExperiment(run.dir), absentProbes(run), failures));
+  const experimentData = readExperiment(run.dir);
+  await display.show(probeTable(experimentData, absentProbes(run, experimentData.probes), failures));
 }
 
 /** Launch what is left of the plan. Interrupt it when you like: run the cell again, or the notebook with the same run id. */

@@ -217,7 +217,7 @@ export function causeTable(findings: CauseFindings): string {
       wall === undefined ? 'No all-cold start was counted.' : `The all-cold start: ${wall}.`,
       'Each time is the centre of the differences inside the blocks (Hodges-Lehmann) with the interval of the signed-rank test; G, E and F are read off repetitions.',
       'C-cache and C-rest are the two parts of C, D-size is what a large KV cache costs, AxC is how far pages and compile cache depend on each other: none of them is added to the rest.',
-      'The remainder and G were measured apart: the interval of the remainder is made of the outer ends of both.',
+      'G was measured apart from the all-cold starts, and so was a cause that only other blocks hold: the interval of the remainder is made of the outer ends of theirs and its own.',
     ],
   });
 }

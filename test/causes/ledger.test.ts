@@ -89,6 +89,25 @@ describe('the ledger', () => {
     expect(after?.level).toBeCloseTo(2 * 0.96875 - 1);
   });
 
+  it('takes a cause that only other blocks hold off the middle of the all-cold ones', () => {
+    const isKv = ({ cell }: CellValue) => cell.startsWith('kv-');
+    const apart = values
+      .filter((one) => isKv(one) || one.cell === 'both-warm')
+      .map((one) => ({ ...one, block: `kv ${one.block}`, value: one.value * 0.9 }));
+    const both = [...values.filter((one) => !isKv(one)), ...apart];
+    const split = { ...input, values: both, effects: effectsOf(both) };
+    const [d, without, remainder] = [
+      rowOf('D', split),
+      rowOf('remainder', { ...split, effects: split.effects.filter(({ cause }) => cause !== 'D') }),
+      rowOf('remainder', split),
+    ];
+    expect(d?.centre?.centre).toBeCloseTo(450);
+    expect(remainder?.how).toContain('A + B + C + D + G');
+    expect(remainder?.centre?.n).toBe(6);
+    expect(remainder?.centre?.centre).toBeCloseTo((without?.centre?.centre ?? NaN) - 450);
+    expect(remainder?.centre?.interval?.level).toBeCloseTo((without?.centre?.interval?.level ?? NaN) - 2 ** -5);
+  });
+
   it('adds the probes of each run by itself, and says which are missing', () => {
     const context = (one: ProbeRow) => one.probe !== 'context';
     const half = { ...input, probes: [probes, probes.filter(context)] };
