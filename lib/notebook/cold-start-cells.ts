@@ -238,7 +238,8 @@ export async function showCoverage(cold: ColdStart): Promise<void> {
     const why = 'no two launches in one state, of this run or of the published ones, are on record here';
     return display.show(`Not simulated: ${why}.`);
   }
-  const blocks = Math.max(6, findings.blocks);
+  // As many as the effects rest on: of runs put together, some blocks hold other cells.
+  const blocks = Math.max(6, ...findings.effects.map(({ differences }) => differences.length));
   const effects = simulateDesigns(noise, {
     designs: 1000,
     blocks,

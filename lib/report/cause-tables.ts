@@ -498,7 +498,7 @@ function effectsTable(title: string, effects: readonly Effect[]): string {
 export function predictionTable(model: StartModel, tests: readonly PredictionTest[]): string {
   const fitted = [...new Set(model.fittedOn.map((launch) => launch.model))].join(', ');
   const rate = (bytesPerS: number | undefined): string =>
-    bytesPerS === undefined ? 'not seen' : `${formatBytes(bytesPerS)}/s`;
+    bytesPerS === undefined ? 'an unknown rate' : `${formatBytes(bytesPerS)}/s`;
   return renderTable({
     title: 'Launch -> ready, predicted: bytes / bandwidth + a constant',
     columns: [
@@ -522,7 +522,7 @@ export function predictionTable(model: StartModel, tests: readonly PredictionTes
       errorFraction === undefined ? undefined : errorFraction * 100,
     ]),
     notes: [
-      `Fitted on ${formatCounted(model.fittedOn.length, 'launch')} of ${fitted}, and on nothing else: weights at ${rate(model.bytesPerS.cold)} from storage and ${rate(model.bytesPerS.warm)} from the page cache; everything else ${formatMs(model.constantMs.cold)} with a cold compile cache and ${formatMs(model.constantMs.warm)} with a warm one.`,
+      `Fitted on ${formatCounted(model.fittedOn.length, 'launch')} of ${fitted}, and on nothing else: weights from storage at ${rate(model.bytesPerS.cold)}, from the page cache at ${rate(model.bytesPerS.warm)}; everything else ${formatMs(model.constantMs.cold)} with a cold compile cache and ${formatMs(model.constantMs.warm)} with a warm one.`,
       ...otherMachines(model, tests),
     ],
   });

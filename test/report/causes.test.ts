@@ -179,6 +179,18 @@ describe('the charts', () => {
     expect((cellPoints(findings) as Chart).subtitle).toContain('6 blocks, each with every cell once, in random order');
   });
 
+  it('count a block as whole by the plan of its own run, where two designs are put together', () => {
+    const isKv = ({ cell }: { readonly cell: string }) => cell.startsWith('kv-');
+    const part = (runId: string, holds: (row: { readonly cell: string }) => boolean): ExperimentData => ({
+      ...experiment,
+      data: { ...experiment.data, record: { ...experiment.data.record, runId } },
+      plan: experiment.plan.filter(holds),
+      rows: experiment.rows.filter(holds),
+    });
+    const found = causeFindings([part('one', (row) => !isKv(row)), part('two', isKv)]);
+    expect((cellPoints(found) as Chart).subtitle).toContain('12 blocks, each with every cell once, in random order');
+  });
+
   it.each([
     ['causes', causeBars, /^compile, autotune, capture: .*; then process, imports, context: /],
     ['launches', cellPoints, /^both-cold takes .* to ready, eager /],
