@@ -280,6 +280,6 @@ function readme(
     '',
     ...(launchesNotMade === 0
       ? []
-      : ['## Plan', '', `${launchesNotMade} planned launches were not made: see plan.csv and cells.csv.`, '']),
+      : ['## Plan', '', `Planned launches that were not made: ${launchesNotMade} (plan.csv, cells.csv).`, '']),
   ].join('\n');
 }

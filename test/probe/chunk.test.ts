@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseChunk } from '../../lib/probe/chunk.js';
 import { parseEvents } from '../../lib/probe/sse.js';
 import { readsOf, recorded } from './recorded.js';
@@ -22,6 +22,25 @@ it('classifies the recorded completions stream: 64 tokens, usage, done', () => {
     usage: { promptTokens: 38, completionTokens: 64, totalTokens: 102, cachedTokens: 0 },
     metrics: { firstTokenMs: 760.5561949999355, queueMs: 0.17033599988280912, generationMs: 9603.171680000287 },
     error: undefined,
+  });
+});
+
+describe('streams of vLLM 0.26.0 on a GPU', () => {
+  it('have its own times beside the usage, and events without text where a byte of a character is held back', () => {
+    const chunks = chunksOf('vllm-0.26.0-cuda-completions.sse');
+    const silent = [4, 38, 42];
+    const events = Array.from({ length: 64 }, (_, at) => (silent.includes(at) ? 'empty' : 'token'));
+    expect(chunks.map(({ kind }) => kind)).toEqual([...events, 'usage', 'done']);
+    expect(chunks.at(-2)).toMatchObject({
+      usage: { promptTokens: 49, completionTokens: 64, totalTokens: 113, cachedTokens: 0 },
+      metrics: { firstTokenMs: 18.224398000029396, queueMs: 0.054612999974779086, generationMs: 138.74542700000347 },
+    });
+  });
+
+  it('begin with a role in a chat', () => {
+    const chunks = chunksOf('vllm-0.26.0-cuda-chat.sse');
+    expect(chunks.map(({ kind }) => kind)).toEqual(['role', ...Array<string>(16).fill('token'), 'usage', 'done']);
+    expect(chunks.at(-2)?.usage).toEqual({ promptTokens: 34, completionTokens: 16, totalTokens: 50, cachedTokens: 0 });
   });
 });
 

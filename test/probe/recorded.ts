@@ -1,8 +1,10 @@
-/** Recorded bodies of vLLM 0.32.0 (test/fixtures/streams), and ways to cut them into reads. */
+/** Recorded bodies of vLLM (test/fixtures/streams), and ways to cut them into reads. */
 import { readFileSync } from 'node:fs';
 import type { BodyRead } from '../../lib/probe/sse.js';
 
-export const recorded = (name: string): Buffer => readFileSync(`test/fixtures/streams/vllm-0.32.0-cpu-${name}`);
+/** A name without a version is one of vLLM 0.32.0 on a CPU. */
+export const recorded = (name: string): Buffer =>
+  readFileSync(`test/fixtures/streams/${name.startsWith('vllm-') ? '' : 'vllm-0.32.0-cpu-'}${name}`);
 
 /** The recorded streams whose end was not disturbed. */
 export const wholeStreams = [
@@ -10,6 +12,8 @@ export const wholeStreams = [
   'completions-running-usage.sse',
   'completions-without-usage.sse',
   'chat.sse',
+  'vllm-0.26.0-cuda-completions.sse',
+  'vllm-0.26.0-cuda-chat.sse',
 ] as const;
 
 /** `bytes` in reads that end at each cut; a read is stamped with the position of its end, so stamps can be computed by hand. */

@@ -11,6 +11,8 @@ it.each([
   ['completions-without-usage.sse', 5],
   ['chat.sse', 18],
   ['completions-server-stopped.sse', 91],
+  ['vllm-0.26.0-cuda-completions.sse', 66],
+  ['vllm-0.26.0-cuda-chat.sse', 19],
 ])('finds the events of the recorded %s, [DONE] last', (name, count) => {
   const events = parseEvents(readsOf(recorded(name)));
   expect(events).toHaveLength(count);

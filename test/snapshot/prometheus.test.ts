@@ -57,6 +57,22 @@ describe('the exposition format', () => {
   });
 });
 
+describe('the answer of vLLM 0.26.0 on a GPU', () => {
+  const [before = '', after = ''] = ['after-ready', 'after-one-request'].map((name) =>
+    readFileSync(`test/fixtures/prometheus/vllm-0.26-cuda-${name}.txt`, 'utf8'),
+  );
+
+  it('is read to the last line, and shows the one request that was made: 49 tokens in, 64 out', () => {
+    for (const text of [before, after]) expect(parseExposition(text).unread).toEqual([]);
+    const rows = [...rowsOf(before, 'after-ready'), ...rowsOf(after, 'after-cold_1')];
+    const delta = (metric: string) => metricDelta(rows, 'after-ready', 'after-cold_1', metric);
+    expect(delta('vllm:prompt_tokens_total')).toBe(49);
+    expect(delta('vllm:generation_tokens_total')).toBe(64);
+    expect(delta('vllm:time_to_first_token_seconds_count')).toBe(1);
+    expect(delta('vllm:request_queue_time_seconds_count')).toBe(1);
+  });
+});
+
 describe('rows of a scrape', () => {
   it('keep vllm and process figures, sums and counts of histograms, and no bucket or creation time', () => {
     const rows = rowsOf(ready, 'after-ready');
