@@ -9,6 +9,7 @@ export { stop, save } from './notebook/cells.js';
 export { judge, showFinePrint } from './notebook/cells.js';
 
 // notebooks/cold-start.ipynb
+export { configureExperiment } from './notebook/cells.js';
 export { showColdStartAnswer, planColdStart, probeNode, launchDesign, showProof } from './notebook/cold-start-cells.js';
 export { showCauses, showLaunchesByCell, showWitnesses, watchSilence } from './notebook/cold-start-cells.js';
 export {

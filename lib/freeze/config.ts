@@ -33,6 +33,8 @@ export interface ResolveOptions {
   /** Whether a local copy of a hub model is at hand. */
   readonly hasHubCopy?: ((hubId: string, revision: string | undefined) => boolean) | undefined;
   readonly newRunId?: (() => string) | undefined;
+  /** For an experiment on cold starts: a rehearsal is then one that knows what its causes cost. */
+  readonly forExperiment?: boolean | undefined;
 }
 
 /**
@@ -53,7 +55,11 @@ export function resolveConfig(cell: ConfigInput, options: ResolveOptions): RunCo
   const wish: EngineWish = { engine: parsed.values.engine ?? 'auto', url: parsed.values.url, vllm: parsed.values.vllm };
   const engine = (options.findEngine ?? findEngine)(wish, { env, projectRoot: options.projectRoot });
   const hasHubCopy = options.hasHubCopy ?? ((hubId, revision) => findInHubCache(hubId, revision, env) !== undefined);
-  const forced = forcedValues(engine, { revision: parsed.values.revision, hasHubCopy });
+  const forced = forcedValues(engine, {
+    revision: parsed.values.revision,
+    hasHubCopy,
+    forExperiment: options.forExperiment,
+  });
   const values = mergeValues(parsed.values, forced, engine, options);
   refuse(checkTogether(values, parsed.values, engine, given));
   const found = withProfile(engine, values, given, options.projectRoot);

@@ -1,7 +1,7 @@
 /** What an engine or device forces away from the seed's values, each with the reason. */
 import { availableParallelism } from 'node:os';
 import type { FoundEngine } from './engine.js';
-import { defaultProfile } from './rehearsal.js';
+import { defaultProfile, experimentProfile } from './rehearsal.js';
 import { seedModel, type ConfigField } from './settings.js';
 
 export interface ForcedValue {
@@ -17,13 +17,14 @@ export interface ForceContext {
   readonly revision: string | undefined;
   readonly hasHubCopy: (hubId: string, revision: string | undefined) => boolean;
   readonly cores?: number | undefined;
+  readonly forExperiment?: boolean | undefined;
 }
 
 export const notOwnedText = 'not available: attached';
 
 export function forcedValues(found: FoundEngine, context: ForceContext): ForcedValues {
   if (found.kind === 'attach') return attachedValues();
-  if (found.kind === 'rehearsal') return rehearsalValues();
+  if (found.kind === 'rehearsal') return rehearsalValues(context.forExperiment ?? false);
   if (found.device === 'cpu') return cpuValues(context.cores ?? availableParallelism());
   return context.hasHubCopy(seedModel, context.revision) ? {} : { model: syntheticPhi(context.revision) };
 }
@@ -33,9 +34,14 @@ function attachedValues(): ForcedValues {
   return { launches: { value: 1, why }, pages: { value: 'as-found', why }, vllmCacheRoot: { why } };
 }
 
-function rehearsalValues(): ForcedValues {
+function rehearsalValues(forExperiment: boolean): ForcedValues {
   return {
-    rehearsalProfile: { value: defaultProfile, why: 'the recorded start of a vLLM on a machine without a GPU' },
+    rehearsalProfile: forExperiment
+      ? {
+          value: experimentProfile,
+          why: 'each cause of its start has a price of its own, which the experiment has to find',
+        }
+      : { value: defaultProfile, why: 'the recorded start of a vLLM on a machine without a GPU' },
     model: {
       value: 'synthetic:small',
       why: 'a rehearsal computes nothing: the stand-in only reads the weight files. These are written in a moment, and large enough to be seen in the page cache',

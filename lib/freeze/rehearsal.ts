@@ -29,6 +29,8 @@ export const noGpuInRehearsal = 'no GPU (rehearsal)';
 
 /** The profile taken when nobody names one. */
 export const defaultProfile = 'cpu';
+/** The one taken then by an experiment on cold starts: a recording alone does not change with the state of the caches. */
+export const experimentProfile = 'cold-start';
 
 const profilesDir = (projectRoot: string): string => join(projectRoot, 'lib/rehearsal/profiles');
 

@@ -126,6 +126,14 @@ const phaseRules: readonly PhaseRule[] = [
     ends: ['jit-monitor-on'],
   },
   {
+    // The summary is left out where the size of the KV cache was given.
+    name: 'Kernels warmed up, compiled on first use',
+    term: 'C',
+    starts: ['graph-capture-done'],
+    ends: ['jit-monitor-on'],
+    unless: 'memory-summary',
+  },
+  {
     name: 'Heap frozen, scheduler made, engine handed over',
     term: 'G',
     starts: ['jit-monitor-on', 'engine-ready'],

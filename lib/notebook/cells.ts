@@ -81,8 +81,13 @@ export async function showAnswer(): Promise<void> {
 }
 
 /** Resolve the configuration and show where each value came from. Throws ConfigError or EngineError, each with what to do. */
-export async function configure(cell: ConfigInput = {}): Promise<RunConfig> {
-  const config = resolveConfig(cell, { projectRoot });
+export const configure = (cell: ConfigInput = {}): Promise<RunConfig> => resolveAndShow(cell, false);
+
+/** The same for an experiment on cold starts: without a vLLM, the rehearsal that knows what its causes cost. */
+export const configureExperiment = (cell: ConfigInput = {}): Promise<RunConfig> => resolveAndShow(cell, true);
+
+async function resolveAndShow(cell: ConfigInput, forExperiment: boolean): Promise<RunConfig> {
+  const config = resolveConfig(cell, { projectRoot, forExperiment });
   const settings = settingsTable({ configEntries: config.entries, engine: { kind: engineKindOf(config) } });
   await display.show(`${engineReading(config.foundEngine)}\n\n${settings}`);
   return config;

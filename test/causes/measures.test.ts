@@ -1,6 +1,7 @@
 /** The same seconds from several witnesses, on launches of a real vLLM. */
 import { describe, expect, it } from 'vitest';
 import { readRun } from '../../lib/archive/folder.js';
+import { readExperiment } from '../../lib/causes/findings.js';
 import { effectsOf } from '../../lib/causes/contrasts.js';
 import { isCompiler, launchMeasures } from '../../lib/causes/measures.js';
 import { leastSilenceShare, silencesOf } from '../../lib/causes/silence.js';
@@ -23,6 +24,21 @@ describe('a launch on an H100', () => {
       expect(one.readingMs).toBeLessThan(1.2 * one.logLoadMs);
       expect(one.gpuFillMs).toBeLessThanOrEqual(one.logLoadMs);
       expect(one.engineProcesses).toBe(2);
+    }
+  });
+
+  it('is named to the end, whether the engine chose the size of its KV cache or was given it', () => {
+    const kv = readExperiment('data/published/h100-cold-start-2026-11-26-kv');
+    const starts = launchMeasures(kv.data).filter(({ launch }) => kv.rows[launch - 1]?.role === 'measure');
+    expect(starts).toHaveLength(18);
+    for (const { launch, finding, remainderMs, readyMs, logKvMs } of starts) {
+      const names = finding.timeline?.phases.map(({ name }) => name) ?? [];
+      const isOwnSize = kv.rows[launch - 1]?.cell === 'both-warm';
+      expect(names.filter((name) => name === 'Kernels warmed up, compiled on first use')).toHaveLength(1);
+      expect(names.includes('Memory profiled for the KV cache')).toBe(isOwnSize);
+      expect(logKvMs > 500).toBe(isOwnSize);
+      expect(finding.timeline?.incomplete).toEqual([]);
+      expect(remainderMs).toBeLessThan(0.02 * readyMs);
     }
   });
 
