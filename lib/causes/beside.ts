@@ -2,12 +2,12 @@
  * Runs of the same experiment from other machines or days, put beside one run. They are named as folders once; their run
  * ids are kept in the run, so that whoever shows it again, from wherever it was shared to, puts the same runs beside it.
  */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { besideTable } from '../archive/cold-start-tables.js';
 import { formatHeader, formatRows } from '../archive/csv.js';
 import { readRows, readRunRecord } from '../archive/folder.js';
-import { savedRunFolders } from './estimate.js';
+import { savedRuns } from '../archive/saved.js';
 import { ExperimentError } from './experiment.js';
 import { isExperiment } from './findings.js';
 
@@ -55,31 +55,10 @@ export function besideOf(dir: string, projectRoot: string): Beside {
   const runIds = readRows(dir, besideTable).map(({ runId }) => runId);
   if (runIds.length === 0) return { folders: [], missing: [] };
   const byId = new Map<string, string>();
-  for (const folder of experimentsIn(projectRoot)) {
-    const runId = runIdOf(folder);
-    if (runId !== undefined && !byId.has(runId)) byId.set(runId, folder);
-  }
+  for (const { dir: folder, record } of savedRuns(projectRoot))
+    if (isExperiment(folder) && !byId.has(record.runId)) byId.set(record.runId, folder);
   return {
     folders: runIds.flatMap((runId) => byId.get(runId) ?? []),
     missing: runIds.filter((runId) => !byId.has(runId)),
   };
-}
-
-/** Undefined where run.json is missing or of another version: such a folder is not looked for. */
-function runIdOf(folder: string): string | undefined {
-  try {
-    return readRunRecord(folder).runId;
-  } catch {
-    return undefined;
-  }
-}
-
-function experimentsIn(projectRoot: string): string[] {
-  return savedRunFolders.flatMap((saved) => {
-    const root = join(projectRoot, saved);
-    if (!existsSync(root)) return [];
-    return readdirSync(root)
-      .map((name) => join(root, name))
-      .filter(isExperiment);
-  });
 }

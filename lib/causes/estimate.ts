@@ -1,8 +1,7 @@
 /** How long the launches to come will take, from launches on record: said before anything is started. */
-import { readdirSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { readRows, readRun, readRunRecord } from '../archive/folder.js';
+import { readRows, readRun } from '../archive/folder.js';
 import type { EngineRecord } from '../archive/record.js';
+import { savedRuns } from '../archive/saved.js';
 import { formatCounted } from '../interpret/format.js';
 import { medianOf } from '../statistics/samples.js';
 import type { Cell } from './cells.js';
@@ -80,19 +79,15 @@ export function minutes(ms: number): string {
   return whole < 60 ? `${whole} min` : `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, '0')} min`;
 }
 
-/** Where saved runs lie; a published run is the copy of a local one, and counts once. */
-export const savedRunFolders = ['data/published', 'data/runs'] as const;
-
 /** Launches of saved runs with the same kind of engine on the same device; runs that cannot be read are left out. */
 export function findRecorded(
   projectRoot: string,
   engine: Pick<EngineRecord, 'kind' | 'device'>,
-  folders: readonly string[] = savedRunFolders,
+  folders?: readonly string[],
 ): RecordedLaunch[] {
-  const found = folders.flatMap((folder) => {
-    const root = join(projectRoot, folder);
-    return existsSync(root) ? readdirSync(root).flatMap((name) => recordedIn(join(root, name), engine)) : [];
-  });
+  const found = savedRuns(projectRoot, folders)
+    .filter(({ record }) => record.engine.kind === engine.kind && record.engine.device === engine.device)
+    .flatMap(({ dir }) => recordedIn(dir));
   const keyOf = ({ runId, launch }: RecordedLaunch): string => `${runId} ${launch}`;
   return [...new Map(found.map((one) => [keyOf(one), one])).values()];
 }
@@ -108,12 +103,10 @@ function isPlainStart(rows: readonly CellRow[]): (launch: RecordedLaunch) => boo
   return ({ launch }) => rows.length === 0 || plain.has(launch);
 }
 
-function recordedIn(dir: string, { kind, device }: Pick<EngineRecord, 'kind' | 'device'>): RecordedLaunch[] {
+function recordedIn(dir: string): RecordedLaunch[] {
   try {
-    const { engine } = readRunRecord(dir);
-    if (engine.kind !== kind || engine.device !== device) return [];
     return recordedLaunches(readRun(dir)).filter(isPlainStart(readRows(dir, cellsTable)));
   } catch {
-    return []; // A folder that is no run, or one of another version: an estimate can do without.
+    return []; // Rows that cannot be read: an estimate can do without.
   }
 }

@@ -1,8 +1,9 @@
 /** The run a notebook is about: live, with instruments and a server, or saved, with neither. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRun, readRunRecord } from '../archive/folder.js';
 import type { EngineKind } from '../archive/record.js';
+import { savedRuns } from '../archive/saved.js';
 import { isExperiment } from '../causes/findings.js';
 import { createClock } from '../clock.js';
 import { openSession, type Session } from '../experiment/session.js';
@@ -52,28 +53,11 @@ export function readInterpreted(dir: string): InterpretedRun {
 export const findLatestRun = (projectRoot: string): string | undefined =>
   findLatest(projectRoot, (dir) => existsSync(join(dir, 'requests.csv')) && !isExperiment(dir));
 
-/** The newest folder of that kind below data/runs, or else the newest published one. What is no run, or cannot be read, is passed over: it must not keep a new run from beginning. */
+/** The newest folder of that kind below data/runs, or else the newest published one. */
 export function findLatest(projectRoot: string, isOne: (dir: string) => boolean): string | undefined {
-  for (const folder of ['data/runs', 'data/published']) {
-    const root = join(projectRoot, folder);
-    if (!existsSync(root)) continue;
-    const runs = readdirSync(root)
-      .map((name) => join(root, name))
-      .filter(isOne)
-      .flatMap((dir) => {
-        const startedAtMs = startOf(dir);
-        return startedAtMs === undefined ? [] : [{ dir, startedAtMs }];
-      })
-      .sort((a, b) => b.startedAtMs - a.startedAtMs);
-    if (runs[0] !== undefined) return runs[0].dir;
-  }
-  return undefined;
-}
-
-function startOf(dir: string): number | undefined {
-  try {
-    return Date.parse(readRunRecord(dir).startedAtUtc);
-  } catch {
-    return undefined;
-  }
+  const newestIn = (folder: string): string | undefined =>
+    savedRuns(projectRoot, [folder])
+      .filter(({ dir }) => isOne(dir))
+      .sort((a, b) => Date.parse(b.record.startedAtUtc) - Date.parse(a.record.startedAtUtc))[0]?.dir;
+  return newestIn('data/runs') ?? newestIn('data/published');
 }

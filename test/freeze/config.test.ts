@@ -120,7 +120,8 @@ describe('resolveConfig of a rehearsal', () => {
     expect(entryOf(config, 'gpuMemoryUtilization')).toMatchObject({ value: 'not passed', source: 'engine' });
     expect(entryOf(config, 'rehearsalProfile')).toMatchObject({ value: 'cpu', source: 'engine' });
     const forExperiment = (cell: ConfigInput) =>
-      resolveConfig(cell, options(rehearsalEngine(here), {}, { projectRoot: here, forExperiment: true })).rehearsalProfile;
+      resolveConfig(cell, options(rehearsalEngine(here), {}, { projectRoot: here, forExperiment: true }))
+        .rehearsalProfile;
     expect([forExperiment({}), forExperiment({ rehearsalProfile: 'cpu' })]).toEqual(['cold-start', 'cpu']);
   });
 
