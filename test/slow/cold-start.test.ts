@@ -143,6 +143,29 @@ describe.runIf(published.length > 0).each(published)('%s', (dir) => {
   });
 });
 
+// What is said of a kind of machine rests on enough blocks: here, where loans of such machines are put together.
+it('the H100 experiment resolves its two largest causes by six whole blocks or more, each launch with its proof', () => {
+  const dir = 'data/published/h100-cold-start-2026-11-26';
+  const runs = [dir, ...besideOf(dir, '.').folders].map(readExperiment);
+  const { ledger, effects } = causeFindings(runs);
+  expect(effects.find(({ cause }) => cause === 'C')?.differences.length).toBeGreaterThanOrEqual(6);
+  const causes = ledger.rows.filter(({ cause }) => ['A', 'B', 'C', 'D', 'G'].includes(cause));
+  const largest = causes.sort((a, b) => (b.centre?.centre ?? 0) - (a.centre?.centre ?? 0)).slice(0, 2);
+  expect(largest.map(({ cause, resolved }) => [cause, resolved])).toEqual([
+    ['C', true],
+    ['G', true],
+  ]);
+  const remainder = ledger.rows.find(({ cause }) => cause === 'remainder')?.centre;
+  expect(remainder?.interval).toBeDefined();
+  for (const { rows } of runs)
+    for (const { outcome, role, residentBeforeFraction, cacheSaid } of rows.filter((row) => row.role === 'measure')) {
+      expect([role, outcome]).toEqual(['measure', 'counted']);
+      expect(residentBeforeFraction).toBeDefined();
+      expect(cacheSaid).toBeDefined();
+    }
+  expect(readFileSync(join(dir, 'cold-start.ipynb'), 'utf8')).toContain(formatMs(remainder?.centre));
+});
+
 describe('notebooks/cold-start.ipynb', () => {
   const committed = readNotebook('notebooks/cold-start.ipynb');
 
