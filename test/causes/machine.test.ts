@@ -2,21 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { EnvironmentRecord } from '../../lib/archive/record.js';
 import { readMachineMark } from '../../lib/causes/machine.js';
 import { temporaryFolder } from '../launch/place.js';
+import { sampleRecord } from '../report/sample.js';
 
-const environment: EnvironmentRecord = {
-  kernel: 'Linux 6.18',
-  os: 'Ubuntu 24.04',
-  cpuModel: 'A processor',
-  cpuCores: 16,
-  ramMiB: 128888,
-  swapMiB: 0,
-  gpus: [{ index: 0, name: 'NVIDIA H100 80GB HBM3', memoryTotalMiB: 81559, memoryUsedMiB: 0, driver: '580.159.04' }],
-  node: 'v24.0.0',
-  project: 'day-007',
-};
+const { environment } = sampleRecord;
 
 /** A root folder whose files say who the machine is. */
 function machineOf({ id = 'image', boot = 'boot-1', gpu }: { id?: string; boot?: string; gpu?: string }): string {

@@ -158,8 +158,8 @@ it('the H100 experiment resolves its two largest causes by six whole blocks or m
   const remainder = ledger.rows.find(({ cause }) => cause === 'remainder')?.centre;
   expect(remainder?.interval).toBeDefined();
   for (const { rows } of runs)
-    for (const { outcome, role, residentBeforeFraction, cacheSaid } of rows.filter((row) => row.role === 'measure')) {
-      expect([role, outcome]).toEqual(['measure', 'counted']);
+    for (const { outcome, residentBeforeFraction, cacheSaid } of rows.filter(({ role }) => role === 'measure')) {
+      expect(outcome).toBe('counted');
       expect(residentBeforeFraction).toBeDefined();
       expect(cacheSaid).toBeDefined();
     }
